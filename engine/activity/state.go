@@ -1,0 +1,92 @@
+package activity
+
+import (
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+)
+
+// Status is where an open activity stands between its attempts. Cancellation
+// and pause are flags beside it, since either can be asked for in any status.
+type Status uint8
+
+// The statuses. The numbers are part of the stored format.
+const (
+	// StatusQueued: the attempt is due (or will be at DueTime) and not started.
+	StatusQueued Status = 1
+	// StatusStarted: a worker has the attempt.
+	StatusStarted Status = 2
+)
+
+// Options are what a user may set, and update while the activity runs.
+// Durations of zero mean "none".
+type Options struct {
+	TaskQueue       string
+	ScheduleToClose time.Duration
+	ScheduleToStart time.Duration
+	StartToClose    time.Duration
+	Heartbeat       time.Duration
+	// RetryPolicy is resolved: every field is filled. Never nil. Not mutated.
+	RetryPolicy *commonpb.RetryPolicy
+	Priority    *commonpb.Priority
+}
+
+// State is one open activity, in a workflow or standing alone. It is a value:
+// a transition returns a new one and never changes what old copies point to.
+type State struct {
+	ID   string
+	Type string
+	Options
+
+	Status Status
+	// Attempt is the number of the running or next attempt, from 1.
+	Attempt int32
+	// Stamp is the start version: it grows whenever an earlier offer or token
+	// must lose its validity (start, retry, reset, new options, hand-over
+	// aborted), and is never set back.
+	Stamp int64
+
+	// ScheduledTime is when the activity was asked for; schedule-to-close runs
+	// from it. Invariant: never changes (but for a workflow reset).
+	ScheduledTime time.Time
+	// DueTime is when the current attempt may be handed out: ScheduledTime for
+	// the first, the end of the back-off for later ones. Schedule-to-start runs
+	// from it.
+	DueTime time.Time
+	// Offered: the due attempt has been offered to its task queue.
+	Offered bool
+
+	// StartedTime, RequestID: of the running attempt. Zero unless started.
+	StartedTime time.Time
+	RequestID   string
+	// Identity, ControlTaskQueue, ... of the latest worker.
+	Identity          string
+	ControlTaskQueue  string
+	DeploymentName    string
+	DeploymentVersion string
+
+	// LastHeartbeatTime is the later of the attempt's start and its last
+	// heartbeat as far as the heartbeat timeout goes; HeartbeatDetails live
+	// across attempts until replaced.
+	LastHeartbeatTime time.Time
+	HeartbeatDetails  *commonpb.Payloads
+
+	// LastFailure of the previous attempt, cut to Limits.LastFailureBytes.
+	LastFailure         *failurepb.Failure
+	LastAttemptComplete time.Time
+	// RetryInterval is the back-off being waited for; zero otherwise.
+	RetryInterval time.Duration
+
+	CancelRequested bool
+	// CancelRequestedEventID inside a workflow.
+	CancelRequestedEventID int64
+
+	Paused         bool
+	Resetting      bool
+	ResetHeartbeat bool
+
+	// Inside a workflow: the scheduled event and the history batch it is in.
+	ScheduledEventID int64
+	BatchID          int64
+}

@@ -1,0 +1,38 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/google/uuid"
+)
+
+// Fresh yields unique ids as a pure function of a seed: the shell draws the
+// seed from the operating system, the simulator from its own.
+type Fresh struct {
+	seed [16]byte
+	n    uint64
+}
+
+// NewFresh returns a source of ids for one step.
+func NewFresh(seed [16]byte) *Fresh { return &Fresh{seed: seed} }
+
+// UUID returns the next id, in the form of a random (version 4) UUID.
+func (f *Fresh) UUID() string {
+	f.n++
+	return derive(f.seed[:], f.n)
+}
+
+// DerivedUUID is the id that belongs to a thing already named: the same name
+// and number give the same id. Messages between executions use it as request
+// id, so that a repeated delivery is recognised.
+func DerivedUUID(name string, n int64) string { return derive([]byte(name), uint64(n)) }
+
+func derive(seed []byte, n uint64) string {
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64(append([]byte(nil), seed...), n))
+	var id uuid.UUID
+	copy(id[:], sum[:16])
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return id.String()
+}

@@ -1,0 +1,3 @@
+// Package workflow is the machine of the workflow execution. It is pure: see
+// package engine.
+package workflow

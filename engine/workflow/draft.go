@@ -1,0 +1,230 @@
+package workflow
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/activity"
+)
+
+// draft is a run being stepped: the run as it was, and over it what the step has
+// changed so far. Reads go through the draft; nothing below it is touched, so a
+// step that fails is undone by forgetting its draft, and a completion whose
+// third command is bad starts over from a new one.
+type draft struct {
+	env  *engine.Env
+	base *Run
+
+	// info is a copy, changed freely. What its pointers lead to is replaced,
+	// never changed: editTask and editSticky copy first.
+	info  Info
+	start *Start // replaced when changed; nil otherwise
+
+	activities overlay[int64, activity.State]
+	timers     overlay[string, Timer]
+	children   overlay[int64, Child]
+	signals    overlay[int64, External]
+	cancels    overlay[int64, External]
+	requests   overlay[string, Request]
+	buffered   overlay[int64, historypb.HistoryEvent]
+
+	change Change
+	// open is the batch being filled; cut ends it.
+	open []*historypb.HistoryEvent
+	// born is the successor created in this step.
+	born *Newborn
+}
+
+func newDraft(env *engine.Env, run *Run) *draft {
+	return &draft{
+		env:        env,
+		base:       run,
+		info:       *run.Info,
+		activities: overlay[int64, activity.State]{base: run.Activities},
+		timers:     overlay[string, Timer]{base: run.Timers},
+		children:   overlay[int64, Child]{base: run.Children},
+		signals:    overlay[int64, External]{base: run.Signals},
+		cancels:    overlay[int64, External]{base: run.Cancels},
+		requests:   overlay[string, Request]{base: run.Requests},
+		buffered:   overlay[int64, historypb.HistoryEvent]{base: run.Buffered},
+	}
+}
+
+// fixed is the part that was fixed at the run's beginning.
+func (d *draft) fixed() *Start {
+	if d.start != nil {
+		return d.start
+	}
+	return d.base.Start
+}
+
+// editTask gives a copy of the pending workflow task to change.
+func (d *draft) editTask() *Task {
+	t := *d.info.Task
+	d.info.Task = &t
+	return &t
+}
+
+// event begins an event at the step's time. It has no id until it is appended.
+func (d *draft) event(t enumspb.EventType) *historypb.HistoryEvent {
+	return &historypb.HistoryEvent{EventType: t, EventTime: timestamppb.New(d.env.Now)}
+}
+
+// append gives the event the next id and puts it into the open batch.
+func (d *draft) append(ev *historypb.HistoryEvent) int64 {
+	ev.EventId = d.info.NextEventID
+	ev.TaskId = ev.EventId
+	d.info.NextEventID++
+	d.open = append(d.open, ev)
+	return ev.EventId
+}
+
+// batchID is the first event id of the batch that the next appended event goes into.
+func (d *draft) batchID() int64 {
+	if len(d.open) > 0 {
+		return d.open[0].EventId
+	}
+	return d.info.NextEventID
+}
+
+// cut ends the open batch: the next event begins a new one. History is paged by
+// batches, and a batch ends after a WorkflowTaskStarted.
+func (d *draft) cut() {
+	if len(d.open) == 0 {
+		return
+	}
+	for _, ev := range d.open {
+		// Two bytes or more frame each event in its batch; counting the
+		// message alone keeps the figure the API's meaning: bytes of events.
+		d.info.HistorySizeBytes += int64(proto.Size(ev))
+	}
+	d.info.LastBatchID = d.open[0].EventId
+	d.change.Batches = append(d.change.Batches, d.open)
+	d.open = nil
+}
+
+// result ends the step.
+func (d *draft) result(reply any) *Result {
+	d.cut()
+	d.info.Transitions++
+	c := d.change
+	c.Info = &d.info
+	c.Start = d.start
+	c.Activities = d.activities.changed
+	c.Timers = d.timers.changed
+	c.Children = d.children.changed
+	c.Signals = d.signals.changed
+	c.Cancels = d.cancels.changed
+	c.Requests = d.requests.changed
+	c.Buffered = d.buffered.changed
+	return &Result{Run: &c, New: d.born, Reply: reply}
+}
+
+// overlay is a map with changes over it that leave it untouched. Values are
+// replaced, not changed.
+type overlay[K cmp.Ordered, V any] struct {
+	base    map[K]*V
+	changed map[K]*V // nil value: removed
+}
+
+func (o *overlay[K, V]) get(k K) *V {
+	if v, ok := o.changed[k]; ok {
+		return v
+	}
+	return o.base[k]
+}
+
+func (o *overlay[K, V]) put(k K, v *V) {
+	if o.changed == nil {
+		o.changed = make(map[K]*V)
+	}
+	o.changed[k] = v
+}
+
+func (o *overlay[K, V]) remove(k K) { o.put(k, nil) }
+
+// len counts what is there now.
+func (o *overlay[K, V]) len() int {
+	n := len(o.base)
+	for k, v := range o.changed {
+		switch _, was := o.base[k]; {
+		case v != nil && !was:
+			n++
+		case v == nil && was:
+			n--
+		}
+	}
+	return n
+}
+
+// keys are all present keys in order: iteration must not let the order of a Go
+// map reach the output.
+func (o *overlay[K, V]) keys() []K {
+	var ks []K
+	for k := range o.base {
+		if o.get(k) != nil {
+			ks = append(ks, k)
+		}
+	}
+	for k, v := range o.changed {
+		if _, was := o.base[k]; v != nil && !was {
+			ks = append(ks, k)
+		}
+	}
+	slices.Sort(ks)
+	return ks
+}
+
+// Apply brings a change into the run. The owner calls it at once after the
+// step, before the change is durable; if the commit fails the owner forgets the
+// run altogether.
+func (r *Run) Apply(c *Change) {
+	if c.Start != nil {
+		r.Start = c.Start
+	}
+	r.Info = c.Info
+	if c.MemoChanged {
+		r.Memo = c.Memo
+	}
+	if c.SearchAttributesChanged {
+		r.SearchAttributes = c.SearchAttributes
+	}
+	r.Activities = merge(r.Activities, c.Activities)
+	r.Timers = merge(r.Timers, c.Timers)
+	r.Children = merge(r.Children, c.Children)
+	r.Signals = merge(r.Signals, c.Signals)
+	r.Cancels = merge(r.Cancels, c.Cancels)
+	r.Requests = merge(r.Requests, c.Requests)
+	r.Buffered = merge(r.Buffered, c.Buffered)
+	for id, a := range c.Activities {
+		if a == nil {
+			delete(r.Scheduled, id)
+		}
+	}
+	r.deadlines.applied(r, c)
+}
+
+func merge[K comparable, V any](m, changed map[K]*V) map[K]*V {
+	if m == nil {
+		m = make(map[K]*V, len(changed))
+	}
+	for k, v := range changed {
+		if v == nil {
+			delete(m, k)
+		} else {
+			m[k] = v
+		}
+	}
+	return m
+}
+
+// sorted are the keys of a map in order.
+func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

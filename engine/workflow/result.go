@@ -1,0 +1,69 @@
+package workflow
+
+import (
+	commonpb "go.temporal.io/api/common/v1"
+	historypb "go.temporal.io/api/history/v1"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/activity"
+)
+
+// Result is all that a step did. The shell commits it whole or not at all.
+type Result struct {
+	// Run is what changed of the run that was stepped; nil when nothing did.
+	Run *Change
+	// New is a run born in this step (start, continue-as-new, retry, cron). It
+	// becomes the current run of its id.
+	New *Newborn
+	// Reply is for the caller, given once the change is durable. An
+	// *engine.Refusal with Commit set is a reply too.
+	Reply any
+}
+
+// Newborn is a new run: its state, and the change that brings all of it.
+type Newborn struct {
+	Run    *Run
+	Change *Change
+}
+
+// Change is what a step changed of one run. Of each part kept by key a nil
+// value means removed. Apply brings it into a Run; package record writes it.
+type Change struct {
+	// Start is set only for a newborn run (or a change of its priority).
+	Start *Start
+	// Info is always set.
+	Info *Info
+	// Memo and SearchAttributes count only when the flag beside them is set.
+	Memo                    *commonpb.Memo
+	MemoChanged             bool
+	SearchAttributes        *commonpb.SearchAttributes
+	SearchAttributesChanged bool
+
+	Activities map[int64]*activity.State
+	Timers     map[string]*Timer
+	Children   map[int64]*Child
+	Signals    map[int64]*External
+	Cancels    map[int64]*External
+	Requests   map[string]*Request
+	Buffered   map[int64]*historypb.HistoryEvent
+
+	// Batches are new history, each to be stored as one row. Ids are assigned.
+	Batches [][]*historypb.HistoryEvent
+
+	// Offers are tasks to be handed out; Withdrawn are offers made earlier (or
+	// in this very change) that are void now: started, cancelled, replaced.
+	Offers    []engine.Task
+	Withdrawn []engine.Task
+	// Messages to other executions, committed with the change.
+	Messages []engine.Message
+	// Visibility is the run's new row in the index; nil when it need not change.
+	Visibility *engine.VisibilityRecord
+
+	// Closed: the run ended in this step.
+	Closed bool
+	// Deleted: every trace of the run is to be removed.
+	Deleted bool
+	// Deferrable: nothing here must be durable before the reply (a heartbeat's
+	// details, see DESIGN I1). The shell may write it a few seconds later.
+	Deferrable bool
+}

@@ -1,0 +1,90 @@
+package shard
+
+import (
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/store"
+)
+
+// Matcher is what a shard needs of the task queues. Package matching provides
+// it; package server hands it in. None of its methods may block or call back
+// into the shard before it returns.
+type Matcher interface {
+	// Reserve takes the poller that would get the task if it were offered now,
+	// provided nothing waits ahead of it; ok is false when there is none. A
+	// reserved poller does not expire until Deliver or Release, one of which
+	// must follow. It lets the shard start a task in the very batch that
+	// schedules it.
+	Reserve(task engine.Task) (poller engine.Poller, reservation uint64, ok bool)
+	// Deliver gives a reserved poller the task it was started for, once that is
+	// durable: a *workflow.TaskStarted or *workflow.ActivityStarted.
+	Deliver(reservation uint64, started any)
+	// Release lets a reserved poller wait on.
+	Release(reservation uint64)
+
+	// Offer makes tasks available that are durable in the backlog. It returns
+	// how many of them it has taken, from the first; the rest stay in the
+	// backlog alone until Refill is asked for.
+	Offer(owner Backlog, tasks []engine.Task) (taken int)
+	// Withdraw forgets offers that are void. Unknown ones are ignored.
+	Withdraw(tasks []engine.Task)
+	// Forget drops every offer of an owner that has lost its slots.
+	Forget(owner Backlog)
+}
+
+// Backlog is the shard side of its offers, called by matching from any
+// goroutine. Calls return at once.
+type Backlog interface {
+	// StartTask asks the run to give the task to the poller. done is called
+	// once, after the start is durable, with a *workflow.TaskStarted or
+	// *workflow.ActivityStarted; or with an error: a Refusal of KindStale means
+	// the offer was void (try another), anything else that it still stands.
+	StartTask(task engine.Task, poller engine.Poller, done func(started any, err error))
+	// AbortTask takes a start back whose poller was gone before its answer was
+	// written; the task is offered again.
+	AbortTask(started any)
+	// Refill asks for offers of a queue beyond those taken, in order, because
+	// there is room again. They come by Offer.
+	Refill(queue engine.TaskQueue)
+}
+
+// Namespaces looks up what the core needs of a namespace, from memory.
+type Namespaces interface {
+	// ByID returns nil for an unknown namespace.
+	ByID(id string) *engine.Namespace
+	// ByName returns nil for an unknown namespace.
+	ByName(name string) *engine.Namespace
+}
+
+// Feed takes the changes of the visibility index. Within a slot they come in
+// order of their sequence, each durable in the feed family, and before anyone
+// is told of the step that caused them. After a restart those not yet
+// acknowledged come again. Append must not block.
+type Feed interface {
+	Append(entries []FeedEntry)
+}
+
+// FeedEntry is one change for the visibility index.
+type FeedEntry struct {
+	Slot   store.Slot
+	Seq    uint64
+	Record *engine.VisibilityRecord
+}
+
+// FeedPosition acknowledges the entries of a slot up to and including Seq: the
+// index has them on stable storage, and their rows may go.
+type FeedPosition struct {
+	Slot store.Slot
+	Seq  uint64
+}
+
+// QueryTask is a query to be answered by a worker, on its own. It exists only
+// in memory, while its caller waits.
+type QueryTask struct {
+	ID  string
+	Run engine.RunKey
+	// Started describes the run as for a workflow task (no token, event ids or
+	// times); HistoryFrom is 1 unless the poller is sticky.
+	Started *workflow.TaskStarted
+	Query   any // *querypb.WorkflowQuery
+}
