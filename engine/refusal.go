@@ -27,6 +27,8 @@ const (
 	KindStale                   // an input whose stamp the state has outgrown; never leaves the server
 	KindNamespaceNotFound       // Detail: NamespaceNotFoundFailure
 	KindDataLoss                // what the step needs cannot be read
+	KindAlreadyExists           // something of that name is there. Detail: NamespaceAlreadyExistsFailure for a namespace
+	KindUnavailable             // not now, the same request may succeed later
 )
 
 // Refusal says that the rules forbid what was asked. Message is for a person;
