@@ -1,0 +1,132 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// process is the server under load: one we started, or a stranger of whom only
+// the address is known.
+type process struct {
+	address string
+	pid     int // 0 for a stranger
+	cmd     *exec.Cmd
+	folder  string
+}
+
+// usage is what a process has used up so far, as the kernel counts it.
+type usage struct {
+	cpu          time.Duration
+	writtenBytes int64 // handed to the block layer
+	memoryBytes  int64 // resident now
+	peakBytes    int64
+}
+
+// reach starts a server, or takes the one that was named.
+func reach(ctx context.Context, o Options) (*process, error) {
+	if o.Address != "" {
+		return &process{address: o.Address}, nil
+	}
+	binary := o.Binary
+	if binary == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("find the perdure binary: %w", err)
+		}
+		binary = self
+	}
+	folder, err := os.MkdirTemp("", "perdure-bench-")
+	if err != nil {
+		return nil, err
+	}
+	flags := append([]string{"server", "--data", folder, "--port", "0", "--http-port", "-1", "--metrics-port", "0",
+		"--headless"}, o.ServerFlags...)
+	cmd := exec.CommandContext(ctx, binary, flags...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		_ = os.RemoveAll(folder)
+		return nil, fmt.Errorf("start %s: %w", binary, err)
+	}
+	p := &process{cmd: cmd, pid: cmd.Process.Pid, folder: folder}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if f := strings.Fields(lines.Text()); len(f) == 2 && f[0] == "gRPC" {
+			p.address = f[1]
+			go func() { // keep the pipe empty
+				for lines.Scan() {
+				}
+			}()
+			return p, nil
+		}
+	}
+	p.stop()
+	return nil, errors.New("the server ended before it was ready")
+}
+
+func (p *process) stop() {
+	if p.cmd == nil {
+		return
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.cmd.Wait() // its exit status is not what is measured
+	_ = os.RemoveAll(p.folder)
+}
+
+// usage reads the kernel's figures. They exist on Linux only; elsewhere, and
+// for a stranger, all are zero.
+func (p *process) usage() (usage, error) {
+	if p.pid == 0 {
+		return usage{}, nil
+	}
+	dir := fmt.Sprintf("/proc/%d/", p.pid)
+	if _, err := os.Stat(dir); err != nil {
+		if _, noProc := os.Stat("/proc/self"); noProc != nil {
+			return usage{}, nil
+		}
+		return usage{}, fmt.Errorf("the server is gone: %w", err)
+	}
+	var u usage
+	stat, err := os.ReadFile(dir + "stat")
+	if err != nil {
+		return usage{}, err
+	}
+	// Fields 14 and 15 (user and system time, in hundredths of a second) count
+	// from behind the command name, which is in parentheses.
+	_, rest, _ := bytes.Cut(stat, []byte(") "))
+	fields := strings.Fields(string(rest))
+	if len(fields) > 12 {
+		user, _ := strconv.ParseInt(fields[11], 10, 64)
+		system, _ := strconv.ParseInt(fields[12], 10, 64)
+		u.cpu = time.Duration(user+system) * 10 * time.Millisecond
+	}
+	u.writtenBytes = figure(dir+"io", "write_bytes:")
+	u.memoryBytes = 1024 * figure(dir+"status", "VmRSS:")
+	u.peakBytes = 1024 * figure(dir+"status", "VmHWM:")
+	return u, nil
+}
+
+// figure is the number behind a label in one of the kernel's files; 0 if absent.
+func figure(file, label string) int64 {
+	text, _ := os.ReadFile(file)
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) >= 2 && f[0] == label {
+			n, _ := strconv.ParseInt(f[1], 10, 64)
+			return n
+		}
+	}
+	return 0
+}
