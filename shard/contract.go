@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"time"
+
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/store"
@@ -14,8 +16,10 @@ type Matcher interface {
 	// provided nothing waits ahead of it; ok is false when there is none. A
 	// reserved poller does not expire until Deliver or Release, one of which
 	// must follow. It lets the shard start a task in the very batch that
-	// schedules it.
-	Reserve(task engine.Task) (poller engine.Poller, reservation uint64, ok bool)
+	// schedules it. owner is asked to abort the start if the poller is gone by
+	// the time of Deliver. For a task of a sticky queue that is not usable the
+	// poller is one of the normal queue: poller.Sticky tells.
+	Reserve(owner Backlog, task engine.Task) (poller engine.Poller, reservation uint64, ok bool)
 	// Deliver gives a reserved poller the task it was started for, once that is
 	// durable: a *workflow.TaskStarted or *workflow.ActivityStarted.
 	Deliver(reservation uint64, started any)
@@ -24,12 +28,25 @@ type Matcher interface {
 
 	// Offer makes tasks available that are durable in the backlog. It returns
 	// how many of them it has taken, from the first; the rest stay in the
-	// backlog alone until Refill is asked for.
+	// backlog alone until Refill of their queue is asked for. New tasks may be
+	// offered while there is such a rest: one that goes before the rest is taken
+	// (by its priority, say), one that goes after it is refused.
 	Offer(owner Backlog, tasks []engine.Task) (taken int)
 	// Withdraw forgets offers that are void. Unknown ones are ignored.
 	Withdraw(tasks []engine.Task)
 	// Forget drops every offer of an owner that has lost its slots.
 	Forget(owner Backlog)
+
+	// OfferQuery lets the next poller of the queue answer a query; it never
+	// moves to another queue. done(true) is called when a poller has it;
+	// done(false) when none will (a retired sticky queue, a matcher that drains)
+	// or when, after done(true), that poller turned out to be gone: offer it
+	// again then, if there is time. withdraw gives the query up; done may still
+	// be called by someone who is about to.
+	OfferQuery(queue engine.TaskQueue, query *QueryTask, done func(taken bool)) (withdraw func())
+	// PolledWithin reports whether the queue has a waiting poller or had one
+	// within the last d. False for a retired sticky queue.
+	PolledWithin(queue engine.TaskQueue, d time.Duration) bool
 }
 
 // Backlog is the shard side of its offers, called by matching from any
@@ -44,8 +61,15 @@ type Backlog interface {
 	// written; the task is offered again.
 	AbortTask(started any)
 	// Refill asks for offers of a queue beyond those taken, in order, because
-	// there is room again. They come by Offer.
+	// there is room again. They come by Offer, until one is not taken whole or
+	// nothing is left: there is no second asking before that.
 	Refill(queue engine.TaskQueue)
+}
+
+// Depth is what a Backlog may say of itself besides: how many of its tasks wait
+// in a queue, those on offer included. Called from any goroutine; approximate.
+type Depth interface {
+	Depth(queue engine.TaskQueue) int
 }
 
 // Namespaces looks up what the core needs of a namespace, from memory.
