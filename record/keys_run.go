@@ -1,0 +1,74 @@
+package record
+
+import (
+	"time"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/store"
+)
+
+// CurrentKey names the pointer to the newest run of an execution.
+func CurrentKey(id engine.ID) store.Key {
+	name := appendExecution(make([]byte, 0, len(id.NamespaceID)+len(id.Name)+5), id)
+	return store.Key{Family: store.FamilyCurrent, Slot: SlotOf(id), Name: name}
+}
+
+// ParseCurrentKey is the inverse of CurrentKey.
+func ParseCurrentKey(key store.Key) (engine.ID, error) {
+	r := expect(key, store.FamilyCurrent)
+	id := r.execution()
+	return id, r.end(key)
+}
+
+// StateRows bounds the state parts of a run, for Scan.
+func StateRows(key engine.RunKey) (from, to store.Key) {
+	return rows(store.FamilyState, SlotOf(key.ID), appendRun(make([]byte, 0, nameSize(key)), key))
+}
+
+// StateRowsOf bounds the state parts of all runs of an execution, for Scan.
+func StateRowsOf(id engine.ID) (from, to store.Key) {
+	return rows(store.FamilyState, SlotOf(id), appendExecution(nil, id))
+}
+
+// HistoryKey names the history batch of a run that begins with the event.
+func HistoryKey(key engine.RunKey, firstEventID int64) store.Key {
+	name := appendInt(appendRun(make([]byte, 0, nameSize(key)+8), key), firstEventID)
+	return store.Key{Family: store.FamilyHistory, Slot: SlotOf(key.ID), Name: name}
+}
+
+// ParseHistoryKey is the inverse of HistoryKey.
+func ParseHistoryKey(key store.Key) (run engine.RunKey, firstEventID int64, err error) {
+	r := expect(key, store.FamilyHistory)
+	run = r.run()
+	firstEventID = r.int()
+	return run, firstEventID, r.end(key)
+}
+
+// HistoryRows bounds the batches of a run that begin with an event in [from,
+// to), for Scan. A batch that begins before from and holds it is not among
+// them: readers start at the first event id of a batch, which tokens carry.
+func HistoryRows(key engine.RunKey, from, to int64) (lower, upper store.Key) {
+	return HistoryKey(key, from), HistoryKey(key, to)
+}
+
+// DeadlineKey names the row that says when to look at a run.
+func DeadlineKey(due time.Time, key engine.RunKey) store.Key {
+	name := appendRun(appendTime(make([]byte, 0, timeSize+nameSize(key)), due), key)
+	return store.Key{Family: store.FamilyDeadline, Slot: SlotOf(key.ID), Name: name}
+}
+
+// ParseDeadlineKey is the inverse of DeadlineKey. The row's value is empty.
+func ParseDeadlineKey(key store.Key) (due time.Time, run engine.RunKey, err error) {
+	r := expect(key, store.FamilyDeadline)
+	due = r.time()
+	run = r.run()
+	return due, run, r.end(key)
+}
+
+// DeadlineRows bounds the deadlines of one slot that are due in [from, to), for
+// Scan. The family lies slot by slot: a shard that looks for what is due soon
+// asks for each of its slots.
+func DeadlineRows(slot store.Slot, from, to time.Time) (lower, upper store.Key) {
+	return store.Key{Family: store.FamilyDeadline, Slot: slot, Name: appendTime(nil, from)},
+		store.Key{Family: store.FamilyDeadline, Slot: slot, Name: appendTime(nil, to)}
+}

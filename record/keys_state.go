@@ -1,0 +1,87 @@
+package record
+
+import (
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/store"
+)
+
+// Part is a kind of part of a run's state. The numbers are part of the format.
+type Part uint8
+
+// The parts. Those up to PartSearchAttributes exist once; the others once for
+// each thing they keep, named by an event id or a string.
+const (
+	PartStart            Part = 1
+	PartInfo             Part = 2
+	PartMemo             Part = 3
+	PartSearchAttributes Part = 4
+	PartActivity         Part = 16 // by scheduled event id
+	PartTimer            Part = 17 // by timer id
+	PartChild            Part = 18 // by initiated event id
+	PartSignal           Part = 19 // by initiated event id
+	PartCancel           Part = 20 // by initiated event id
+	PartRequest          Part = 21 // by request id
+	PartBuffered         Part = 22 // by order of arrival
+)
+
+// keyed says how the things of a part are named in its rows.
+func (p Part) keyed() keying {
+	switch p {
+	case PartStart, PartInfo, PartMemo, PartSearchAttributes:
+		return bySingle
+	case PartActivity, PartChild, PartSignal, PartCancel, PartBuffered:
+		return byNumber
+	case PartTimer, PartRequest:
+		return byText
+	}
+	return unknownPart
+}
+
+type keying uint8
+
+const (
+	unknownPart keying = iota
+	bySingle
+	byNumber
+	byText
+)
+
+// StateKey names one part of a run's state: Number or Text says which of its
+// kind, where there are several.
+type StateKey struct {
+	Run    engine.RunKey
+	Part   Part
+	Number int64
+	Text   string
+}
+
+// Key is the stored form. Panics on a Part that is none: that is a bug.
+func (k StateKey) Key() store.Key {
+	name := append(appendRun(make([]byte, 0, nameSize(k.Run)+len(k.Text)+9), k.Run), byte(k.Part))
+	switch k.Part.keyed() {
+	case bySingle:
+	case byNumber:
+		name = appendInt(name, k.Number)
+	case byText:
+		name = appendString(name, k.Text)
+	default:
+		panic("record: no such part of a state")
+	}
+	return store.Key{Family: store.FamilyState, Slot: SlotOf(k.Run.ID), Name: name}
+}
+
+// ParseStateKey is the inverse of StateKey.Key.
+func ParseStateKey(key store.Key) (StateKey, error) {
+	r := expect(key, store.FamilyState)
+	k := StateKey{Run: r.run(), Part: Part(r.byte())}
+	switch k.Part.keyed() {
+	case bySingle:
+	case byNumber:
+		k.Number = r.int()
+	case byText:
+		k.Text = r.string()
+	default:
+		r.bad = true
+	}
+	return k, r.end(key)
+}
