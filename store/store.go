@@ -18,6 +18,9 @@
 //     batches behind it fail too.
 //   - Fenced: opening a range of slots ends the rights of whoever had any of them
 //     open. A commit by a former owner changes nothing and fails with ErrFenced.
+//   - A batch or read that names a key outside the shard's slots, or in family 0,
+//     is a mistake of the caller: it changes nothing and fails (a batch with
+//     ErrNotDone).
 //   - Reads see what has been committed and is durable; they may or may not see
 //     a batch that is still in flight. The caller keeps what is in flight in
 //     memory (see package shard).
@@ -52,8 +55,11 @@ const (
 	FamilyTask     Family = 5 // durable backlog of the task queues
 	FamilyOutbox   Family = 6 // messages to other executions
 	FamilyFeed     Family = 7 // changes for the visibility index
-	FamilyMeta     Family = 8 // namespaces, search attributes, epochs
+	FamilyMeta     Family = 8 // namespaces, search attributes
 )
+
+// Family 0 belongs to the drivers: epochs and whatever else they keep for
+// themselves. A shard that names it is refused.
 
 // Key names one value. Order is by family, then slot, then name, bytewise; it
 // is the same in memory and on disk.
@@ -91,7 +97,8 @@ var (
 	ErrCorrupt = errors.New("corrupt")
 	// ErrClosed: the shard or driver was closed. Nothing was changed.
 	ErrClosed = errors.New("store is closed")
-	// ErrFull: the disk is below its low-water mark. Nothing was changed.
+	// ErrFull: the disk's reserve is touched. Nothing was changed. Batches that
+	// only delete are still accepted. Driver.Full warns long before.
 	ErrFull = errors.New("disk is full")
 )
 
@@ -103,8 +110,15 @@ type Driver interface {
 	Open(ctx context.Context, slots SlotRange) (Shard, error)
 
 	// Close ends all shards and releases the database. Batches in flight end
-	// durable or with ErrClosed. Idempotent.
+	// durable or with ErrClosed. It must not be called from a done function.
+	// Idempotent.
 	Close() error
+
+	// Full reports that the disk is below its low-water mark. Whoever asks
+	// should then refuse work that makes the database grow; commits go on until
+	// the driver's reserve is touched, where they fail with ErrFull. Cheap: it
+	// may be asked for every request.
+	Full() bool
 
 	// Fatal returns a channel that is closed when the database cannot go on in
 	// this process: a failed write or sync of its log. What is acknowledged is
@@ -126,20 +140,24 @@ type Shard interface {
 	Get(ctx context.Context, key Key) ([]byte, error)
 
 	// Scan calls visit for the entries of [from, to) in order, both in one
-	// family, until visit returns false. The bytes passed to visit are valid
-	// only during the call. The scan is one consistent view. It fails with
-	// ctx's error when ctx ends.
+	// family, until visit returns false. It may cross slots; to may be the
+	// first key past the shard's slots. The bytes passed to visit are valid
+	// only during the call. The scan is one consistent view of the moment it
+	// began. It fails with ctx's error when ctx ends. visit may read the shard.
 	Scan(ctx context.Context, from, to Key, visit func(Entry) bool) error
 
 	// Commit applies the batch and calls done exactly once, from another
 	// goroutine, when it is durable (nil) or has failed (ErrFenced, ErrNotDone,
 	// ErrUnknown, ErrClosed or ErrFull). Commit itself does not wait for the
 	// disk and returns promptly; it may hold the caller back when too many
-	// batches are in flight. The store owns the batch from then on.
+	// batches are in flight. The store owns the batch from then on. done may
+	// call Commit.
 	// After any failure this Shard accepts no more batches.
 	Commit(b *Batch, done func(error))
 
-	// Close gives the slots up. Batches in flight end first. Idempotent.
+	// Close gives the slots up. Batches in flight end first, so it must not be
+	// called from a done function. Reads and commits fail with ErrClosed from
+	// then on. Idempotent.
 	Close() error
 }
 
