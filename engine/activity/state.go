@@ -13,6 +13,8 @@ type Status uint8
 
 // The statuses. The numbers are part of the stored format.
 const (
+	// statusNone: not asked for yet, or ended. Never stored.
+	statusNone Status = 0
 	// StatusQueued: the attempt is due (or will be at DueTime) and not started.
 	StatusQueued Status = 1
 	// StatusStarted: a worker has the attempt.
@@ -66,11 +68,14 @@ type State struct {
 	DeploymentName    string
 	DeploymentVersion string
 
-	// LastHeartbeatTime is the later of the attempt's start and its last
-	// heartbeat as far as the heartbeat timeout goes; HeartbeatDetails live
-	// across attempts until replaced.
+	// LastHeartbeatTime is when the running attempt last reported; zero before
+	// its first report. HeartbeatDetails live across attempts until replaced.
 	LastHeartbeatTime time.Time
 	HeartbeatDetails  *commonpb.Payloads
+	// HeartbeatFloor is when the state was last loaded, if the attempt was
+	// running then: reports that were not yet stored are lost in a crash, so the
+	// heartbeat clock starts anew (DESIGN I1). Not stored; zero otherwise.
+	HeartbeatFloor time.Time
 
 	// LastFailure of the previous attempt, cut to Limits.LastFailureBytes.
 	LastFailure         *failurepb.Failure

@@ -1,0 +1,34 @@
+package activity
+
+import (
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/retry"
+)
+
+// decide is the table AT-102 for an attempt that failed, or timed out, with f
+// (row 2 is in timeout.go: those timeouts never come here).
+func (s *State) decide(f *failurepb.Failure, now time.Time) retry.Decision {
+	if s.CancelRequested {
+		return retry.Decision{State: enumspb.RETRY_STATE_CANCEL_REQUESTED}
+	}
+	return retry.Decide(s.RetryPolicy, s.Attempt, f, now, s.Deadline(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE))
+}
+
+// again is the next attempt after f (AT-107): what it keeps is what is not set
+// here.
+func (s *State) again(env *engine.Env, f *failurepb.Failure, interval time.Duration) Step {
+	return retrying.move(s, func(next *State) {
+		next.Attempt++
+		next.Stamp++
+		next.DueTime = env.Now.Add(interval)
+		next.RetryInterval = interval
+		next.Offered = false
+		next.LastFailure = Shrink(f, env.Limits.LastFailureBytes, false)
+		next.clearStart()
+	})
+}

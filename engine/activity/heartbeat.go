@@ -1,0 +1,52 @@
+package activity
+
+import (
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/perdure/perdure/engine"
+)
+
+// Heard is what a worker is told in answer to a heartbeat (AT-121).
+type Heard struct {
+	CancelRequested bool
+	Paused          bool
+	Reset           bool
+}
+
+// RecordHeartbeat records that the attempt is alive and how far it got. Absent details
+// clear earlier ones (AT-120). Details beyond the size limit end the activity
+// (AT-123). stamp is the token's, or ByID. The error is Gone.
+func (s *State) RecordHeartbeat(env *engine.Env, stamp int64, details *commonpb.Payloads, identity string) (Step, Heard, error) {
+	if err := s.running(stamp); err != nil {
+		return Step{}, Heard{}, err
+	}
+	if proto.Size(details) > env.Limits.BlobBytes {
+		step := failing.end(s, tooLarge("Heartbeat details exceed size limit.", identity))
+		return step, Heard{CancelRequested: true}, nil
+	}
+	step := heartbeating.move(s, func(next *State) {
+		next.LastHeartbeatTime = env.Now
+		next.HeartbeatDetails = details
+		next.Identity = identity
+	})
+	return step, s.heard(), nil
+}
+
+func (s *State) heard() Heard {
+	return Heard{CancelRequested: s.CancelRequested, Paused: s.Paused, Reset: s.Resetting}
+}
+
+// Loaded is the state as it must be taken after a restart at now: the heartbeat
+// clock of a running attempt starts anew, since reports may have been lost
+// (DESIGN I1). s itself when nothing differs.
+func (s *State) Loaded(now time.Time) *State {
+	if s.Status != StatusStarted || s.Heartbeat == 0 {
+		return s
+	}
+	next := *s
+	next.HeartbeatFloor = now
+	return &next
+}
