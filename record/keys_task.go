@@ -127,7 +127,7 @@ func parseSequenceKey(family store.Family, key store.Key) (store.Slot, uint64, e
 
 // MetaKey names a value that belongs to no execution: namespaces and the like in
 // store.SystemSlot, a shard's own notes in its slots. Rows of one kind lie
-// together. Kinds must not begin with "store", which drivers keep for themselves.
+// together.
 func MetaKey(slot store.Slot, kind, name string) store.Key {
 	b := make([]byte, 0, len(kind)+len(name)+4)
 	return store.Key{Family: store.FamilyMeta, Slot: slot, Name: appendString(appendString(b, kind), name)}

@@ -1,0 +1,233 @@
+package record
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	commonpb "go.temporal.io/api/common/v1"
+	historypb "go.temporal.io/api/history/v1"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/activity"
+	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/store"
+)
+
+// WriteChange writes what a step changed of a run: the parts of its state and its
+// new history. The rest of a change (offers, messages, visibility, deadline,
+// current pointer) has keys or numbers that only the shell knows and is written
+// with EncodeTask and its kin. The operations come in a fixed order.
+//
+// Of a change with Deleted set nothing is written; the run is removed instead.
+func WriteChange(b *store.Batch, key engine.RunKey, c *workflow.Change) {
+	if c.Deleted {
+		DeleteRun(b, key)
+		return
+	}
+	w := partWriter{b: b, run: key}
+	if c.Start != nil {
+		w.put(StateKey{Part: PartStart}, encode(kind(PartStart), c.Start, startFields))
+	}
+	w.put(StateKey{Part: PartInfo}, encode(kind(PartInfo), c.Info, infoFields))
+	if c.MemoChanged {
+		writeMessage(&w, StateKey{Part: PartMemo}, c.Memo)
+	}
+	if c.SearchAttributesChanged {
+		writeMessage(&w, StateKey{Part: PartSearchAttributes}, c.SearchAttributes)
+	}
+	writeNumbered(&w, PartActivity, c.Activities, activityFields)
+	writeNamed(&w, PartTimer, c.Timers, timerFields)
+	writeNumbered(&w, PartChild, c.Children, childFields)
+	writeNumbered(&w, PartSignal, c.Signals, externalFields)
+	writeNumbered(&w, PartCancel, c.Cancels, externalFields)
+	writeNamed(&w, PartRequest, c.Requests, requestFields)
+	for _, n := range order(c.Buffered) {
+		writeMessage(&w, StateKey{Part: PartBuffered, Number: n}, c.Buffered[n])
+	}
+	for _, events := range c.Batches {
+		b.Put(HistoryKey(key, events[0].EventId), EncodeHistory(events))
+	}
+}
+
+// WriteInfo writes the part of a run that the shell itself keeps a field in
+// (Info.Armed), without a step.
+func WriteInfo(b *store.Batch, key engine.RunKey, info *workflow.Info) {
+	w := partWriter{b: b, run: key}
+	w.put(StateKey{Part: PartInfo}, encode(kind(PartInfo), info, infoFields))
+}
+
+// DeleteRun removes the state and history of a run. What points to it (the
+// current pointer, its deadline, its offers) is for the shell to remove.
+func DeleteRun(b *store.Batch, key engine.RunKey) {
+	from, to := StateRows(key)
+	b.DeleteRange(from, to.Name)
+	from, to = HistoryRows(key, 0, math.MaxInt64)
+	b.DeleteRange(from, to.Name)
+}
+
+type partWriter struct {
+	b   *store.Batch
+	run engine.RunKey
+}
+
+func (w *partWriter) put(k StateKey, v []byte) {
+	k.Run = w.run
+	w.b.Put(k.Key(), v)
+}
+
+func (w *partWriter) remove(k StateKey) {
+	k.Run = w.run
+	w.b.Delete(k.Key())
+}
+
+// writeMessage writes a part that is a message of the API; nil removes it.
+func writeMessage[M any, P interface {
+	*M
+	proto.Message
+}](w *partWriter, k StateKey, m P) {
+	if m == nil {
+		w.remove(k)
+		return
+	}
+	w.put(k, encodeMessage(kind(k.Part), m))
+}
+
+func writeNumbered[T any](w *partWriter, part Part, changed map[int64]*T, fields func(*coder, *T)) {
+	for _, n := range order(changed) {
+		writePart(w, StateKey{Part: part, Number: n}, changed[n], fields)
+	}
+}
+
+func writeNamed[T any](w *partWriter, part Part, changed map[string]*T, fields func(*coder, *T)) {
+	for _, name := range order(changed) {
+		writePart(w, StateKey{Part: part, Text: name}, changed[name], fields)
+	}
+}
+
+// writePart writes one thing of a part; nil removes it.
+func writePart[T any](w *partWriter, k StateKey, v *T, fields func(*coder, *T)) {
+	if v == nil {
+		w.remove(k)
+		return
+	}
+	w.put(k, encode(kind(k.Part), v, fields))
+}
+
+// order are the keys of a map in order, without allocating for the usual one.
+func order[K cmp.Ordered, V any](m map[K]V) []K {
+	switch len(m) {
+	case 0:
+		return nil
+	case 1:
+		for k := range m {
+			return []K{k}
+		}
+	}
+	return slices.Sorted(maps.Keys(m))
+}
+
+// ErrNoRun is returned by LoadRun when there is nothing under a run's keys.
+var ErrNoRun = errors.New("no such run")
+
+// LoadRun builds a run from the entries of StateRows, all of them. The entries'
+// bytes are not kept. Without any entry the error is ErrNoRun; what is damaged or
+// incomplete wraps store.ErrCorrupt.
+func LoadRun(key engine.RunKey, entries []store.Entry) (*workflow.Run, error) {
+	l := NewLoader(key)
+	for _, e := range entries {
+		l.Add(e)
+	}
+	return l.Run()
+}
+
+// Loader builds a run entry by entry, so that a scan need not keep them.
+type Loader struct {
+	run   *workflow.Run
+	count int
+	err   error
+}
+
+// NewLoader begins to load a run.
+func NewLoader(key engine.RunKey) *Loader {
+	return &Loader{run: &workflow.Run{
+		Key:        key,
+		Activities: make(map[int64]*activity.State),
+		Timers:     make(map[string]*workflow.Timer),
+		Children:   make(map[int64]*workflow.Child),
+		Signals:    make(map[int64]*workflow.External),
+		Cancels:    make(map[int64]*workflow.External),
+		Requests:   make(map[string]*workflow.Request),
+		Buffered:   make(map[int64]*historypb.HistoryEvent),
+	}}
+}
+
+// Add takes the next entry of StateRows. It keeps none of its bytes. A mistake
+// shows in Run.
+func (l *Loader) Add(e store.Entry) {
+	if l.err != nil {
+		return
+	}
+	l.count++
+	k, err := ParseStateKey(e.Key)
+	if err == nil && k.Run != l.run.Key {
+		err = corrupt("part of run %v", k.Run)
+	}
+	if err == nil {
+		err = l.part(k, e.Value)
+	}
+	if err != nil {
+		l.err = fmt.Errorf("state of run %v, key %v: %w", l.run.Key, e.Key, err)
+	}
+}
+
+// Run is the run that was loaded.
+func (l *Loader) Run() (*workflow.Run, error) {
+	switch {
+	case l.err != nil:
+		return nil, l.err
+	case l.count == 0:
+		return nil, ErrNoRun
+	case l.run.Start == nil || l.run.Info == nil:
+		return nil, corrupt("state of run %v lacks its first parts", l.run.Key)
+	}
+	return l.run, nil
+}
+
+func (l *Loader) part(k StateKey, v []byte) (err error) {
+	r, what := l.run, kind(k.Part)
+	switch k.Part {
+	case PartStart:
+		r.Start, err = decode(what, v, startFields)
+	case PartInfo:
+		r.Info, err = decode(what, v, infoFields)
+	case PartMemo:
+		r.Memo = new(commonpb.Memo)
+		err = decodeMessage(what, v, r.Memo)
+	case PartSearchAttributes:
+		r.SearchAttributes = new(commonpb.SearchAttributes)
+		err = decodeMessage(what, v, r.SearchAttributes)
+	case PartActivity:
+		r.Activities[k.Number], err = decode(what, v, activityFields)
+	case PartTimer:
+		r.Timers[k.Text], err = decode(what, v, timerFields)
+	case PartChild:
+		r.Children[k.Number], err = decode(what, v, childFields)
+	case PartSignal:
+		r.Signals[k.Number], err = decode(what, v, externalFields)
+	case PartCancel:
+		r.Cancels[k.Number], err = decode(what, v, externalFields)
+	case PartRequest:
+		r.Requests[k.Text], err = decode(what, v, requestFields)
+	case PartBuffered:
+		ev := new(historypb.HistoryEvent)
+		err = decodeMessage(what, v, ev)
+		r.Buffered[k.Number] = ev
+	}
+	return err
+}
