@@ -2,6 +2,7 @@ package record
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 
@@ -24,6 +25,10 @@ const (
 	kindVisibility kind = 68
 	kindMeta       kind = 69
 )
+
+// ErrLater: the value was written by a later release than this one. It is not
+// damaged; start that release again.
+var ErrLater = errors.New("record of a later release")
 
 // The envelope adds a head of two bytes and a tail of four to a content.
 const (
@@ -50,8 +55,11 @@ func unseal(value []byte, k kind) ([]byte, error) {
 	if sum := crc32.Checksum(body, castagnoli); sum != binary.LittleEndian.Uint32(tail) {
 		return nil, corrupt("checksum %08x, want %08x", sum, binary.LittleEndian.Uint32(tail))
 	}
-	if body[0] == 0 || body[0] > formatVersion {
-		return nil, fmt.Errorf("record of format version %d; this release reads up to %d", body[0], formatVersion)
+	switch {
+	case body[0] == 0:
+		return nil, corrupt("format version 0")
+	case body[0] > formatVersion:
+		return nil, fmt.Errorf("%w: format version %d, this release reads up to %d", ErrLater, body[0], formatVersion)
 	}
 	if body[1] != byte(k) {
 		return nil, corrupt("record of kind %d where %d belongs", body[1], k)

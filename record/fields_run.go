@@ -98,6 +98,7 @@ func taskFields(c *coder, t *workflow.Task) {
 	list(c, 15, &t.SuggestReasons)
 	c.int(16, &t.HistorySizeBytes)
 	c.bool(17, &t.Inline)
+	c.bool(18, &t.Reoffered)
 }
 
 func activityFields(c *coder, a *activity.State) {
