@@ -1,0 +1,166 @@
+//go:build crash
+
+// Package crash kills the real server under a mixed load from a real SDK worker
+// and checks that nothing acknowledged is missing.
+//
+// PERDURE_KILLS is how often it is killed (50); PERDURE_CRASH_FOR, if set, goes
+// on for that long instead.
+package crash
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/perdure/perdure/e2e/harness"
+)
+
+type silent struct{}
+
+func (silent) Debug(string, ...any) {}
+func (silent) Info(string, ...any)  {}
+func (silent) Warn(string, ...any)  {}
+func (silent) Error(string, ...any) {}
+
+func TestNothingAcknowledgedIsLost(t *testing.T) {
+	server := harness.Start(t, "--headless")
+	c, err := client.Dial(client.Options{HostPort: server.GRPC(), Logger: silent{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	d := &diary{running: map[string]int32{}, seen: map[string]int32{}}
+	w := worker.New(c, queue, worker.Options{})
+	d.register(w)
+	if err := w.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+
+	load, quiet := context.WithCancel(context.Background())
+	defer quiet()
+	l := &ledger{started: map[string]string{}, signals: map[string]string{}}
+	customers := l.customers(load, c, 8)
+	kills := killRepeatedly(t, server)
+
+	// Whatever has been started is brought to its end: customers finish the
+	// order they are at, with a server that stays up.
+	quiet()
+	customers.Wait()
+	t.Logf("killed %d times; %d workflows and %d signals acknowledged; %d activity attempts begun",
+		kills, len(l.started), len(l.signals), d.begun)
+	l.finish(t, c)
+	l.check(t, c)
+	for _, fault := range d.faults {
+		t.Error(fault)
+	}
+}
+
+// killRepeatedly kills and restarts the server at random moments.
+func killRepeatedly(t *testing.T, server *harness.Server) (kills int) {
+	wanted, until := 50, time.Time{}
+	if text := os.Getenv("PERDURE_KILLS"); text != "" {
+		wanted, _ = strconv.Atoi(text)
+	}
+	if text := os.Getenv("PERDURE_CRASH_FOR"); text != "" {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		until = time.Now().Add(d)
+	}
+	for until.IsZero() && kills < wanted || time.Now().Before(until) {
+		pause(context.Background(), time.Duration(100+rand.IntN(900))*time.Millisecond)
+		server.Kill()
+		kills++
+		if err := server.Restart(); err != nil {
+			t.Fatalf("after kill %d: %v", kills, err)
+		}
+	}
+	return kills
+}
+
+// finish signals what was started and not signalled, and waits for every run.
+func (l *ledger) finish(t *testing.T, c client.Client) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	for _, id := range slices.Sorted(maps.Keys(l.started)) {
+		if _, ok := l.signals[id]; !ok {
+			// It may have got there although it was not acknowledged; then the
+			// run can have closed, which is no error here.
+			_ = c.SignalWorkflow(ctx, id, l.started[id], "word", "for-"+id)
+		}
+		var got string
+		if err := c.GetWorkflow(ctx, id, l.started[id]).Get(ctx, &got); err != nil {
+			t.Errorf("%s is stuck or failed: %v", id, err)
+			if ctx.Err() != nil {
+				return
+			}
+			continue
+		}
+		if want := "first child for-" + id; got != want {
+			t.Errorf("%s: result %q, want %q", id, got, want)
+		}
+	}
+}
+
+// check reads every history back.
+func (l *ledger) check(t *testing.T, c client.Client) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	for _, id := range slices.Sorted(maps.Keys(l.started)) {
+		if err := l.checkHistory(ctx, c, id); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	// I10: the index shows what the state says.
+	count, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
+		Query: "WorkflowType = 'mixed' AND ExecutionStatus = 'Completed'"})
+	if err != nil || count.Count < int64(len(l.started)) {
+		t.Errorf("the index counts %d completed workflows of at least %d; %v", count.GetCount(), len(l.started), err)
+	}
+}
+
+func (l *ledger) checkHistory(ctx context.Context, c client.Client, id string) error {
+	events := c.GetWorkflowHistory(ctx, id, l.started[id], false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	var next, closes, words int64 = 1, 0, 0
+	for events.HasNext() {
+		ev, err := events.Next()
+		if err != nil {
+			return err
+		}
+		if ev.EventId != next {
+			return fmt.Errorf("event %d follows event %d", ev.EventId, next-1)
+		}
+		if closes > 0 {
+			return fmt.Errorf("%s after the close", ev.EventType)
+		}
+		next++
+		switch ev.EventType {
+		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
+			closes++
+		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+			words++
+		}
+	}
+	if closes != 1 {
+		return fmt.Errorf("closed %d times", closes)
+	}
+	if _, acknowledged := l.signals[id]; acknowledged && words < 1 {
+		return fmt.Errorf("an acknowledged signal is missing")
+	}
+	return nil
+}
