@@ -1,0 +1,44 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/perdure/perdure/bench"
+)
+
+func benchCommand() *cobra.Command {
+	var (
+		o      bench.Options
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Load a server and report throughput, latency and what it cost",
+		Long: "Starts a server of its own on a temporary folder, or loads the one at --address, and\n" +
+			"runs one scenario: " + strings.Join(bench.Scenarios(), ", ") + ".",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			report, err := bench.Run(cmd.Context(), o)
+			if err != nil {
+				return fmt.Errorf("%s: %w", o.Scenario, err)
+			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(report)
+			}
+			return report.Print(cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Scenario, "scenario", "activity1", "what each workflow does")
+	f.IntVar(&o.Concurrency, "concurrency", 64, "workflows in flight")
+	f.IntVar(&o.Count, "count", 10_000, "workflows to run")
+	f.StringVar(&o.Address, "address", "", "gRPC address of a running server; none: one is started")
+	f.StringVar(&o.Namespace, "namespace", "default", "namespace to work in")
+	f.StringArrayVar(&o.ServerFlags, "server-flag", nil, "flag for the server that is started; repeatable")
+	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
+	return cmd
+}
