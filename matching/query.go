@@ -1,0 +1,67 @@
+package matching
+
+import (
+	"container/list"
+	"time"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/shard"
+)
+
+// query is a query task that waits, or has found a poller. Guarded by its
+// queue's lock.
+type query struct {
+	task *shard.QueryTask
+	done func(taken bool)
+	at   *list.Element // in the queue's list; nil once it is out
+}
+
+// OfferQuery implements shard.Matcher. Queries and tasks that wait together take
+// turns, so that neither holds up the other; queries know no priority and no
+// rate limit and are in no statistics (TQ-85).
+func (m *Matcher) OfferQuery(name engine.TaskQueue, task *shard.QueryTask, done func(taken bool)) (withdraw func()) {
+	x := &query{task: task, done: done}
+	q := m.lock(name)
+	if q.mu.retired || m.draining.Load() {
+		q.say(x, false)
+	} else {
+		x.at = q.mu.queries.PushBack(x)
+		q.match(m.now(), false)
+	}
+	q.release(elsewhere)
+	return func() {
+		q.mu.Lock()
+		q.takeOut(x)
+		q.mu.Unlock()
+	}
+}
+
+// giveQuery answers the first waiting poller with the first query. Locked.
+func (q *queue) giveQuery(p *poller, now time.Time) {
+	x := q.mu.queries.Front().Value.(*query)
+	q.takeOut(x)
+	q.mu.pollers.remove(p)
+	q.say(x, true)
+	q.matcher.counters.queries.Add(1)
+	q.finish(p, &Handover{Query: x.task, Abort: once(func() { x.done(false) })}, now)
+}
+
+// refuseQueries tells all who wait that no poller will come. Locked.
+func (q *queue) refuseQueries() {
+	for q.mu.queries.Len() > 0 {
+		x := q.mu.queries.Front().Value.(*query)
+		q.takeOut(x)
+		q.say(x, false)
+	}
+}
+
+func (q *queue) takeOut(x *query) {
+	if x.at != nil {
+		q.mu.queries.Remove(x.at)
+		x.at = nil
+	}
+}
+
+func (q *queue) say(x *query, taken bool) {
+	q.mu.calls = append(q.mu.calls, call{kind: callQuery, query: x, taken: taken})
+}
