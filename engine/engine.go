@@ -147,6 +147,7 @@ type Limits struct {
 	HistorySuggestEvents    int64
 	HistoryMaxBytes         int64
 	HistoryMaxEvents        int64
+	TransactionBytes        int64 // events of one step
 	LastFailureBytes        int
 	WorkflowTaskHeartbeat   time.Duration
 	WorkflowTaskTimeout     time.Duration // default of a run
@@ -183,6 +184,7 @@ func DefaultLimits() *Limits {
 		HistorySuggestEvents:    4096,
 		HistoryMaxBytes:         50 * mib,
 		HistoryMaxEvents:        51200,
+		TransactionBytes:        4 * mib,
 		LastFailureBytes:        4096,
 		WorkflowTaskHeartbeat:   30 * time.Minute,
 		WorkflowTaskTimeout:     10 * time.Second,

@@ -41,6 +41,17 @@ type draft struct {
 	open []*historypb.HistoryEvent
 	// born is the successor created in this step.
 	born *Newborn
+
+	// scheduledNow are the scheduled events of activities that this step keeps in
+	// memory.
+	scheduledNow []*historypb.HistoryEvent
+	// taskWanted: an event of this step calls for a workflow task; settle
+	// schedules it once, after all events of the step.
+	taskWanted bool
+	// visible: the run's row in the visibility index has changed.
+	visible bool
+	// untouched: the input turned out to change nothing (a repetition).
+	untouched bool
 }
 
 func newDraft(env *engine.Env, run *Run) *draft {
@@ -113,11 +124,25 @@ func (d *draft) cut() {
 
 // result ends the step.
 func (d *draft) result(reply any) *Result {
+	if d.untouched {
+		return &Result{Reply: reply}
+	}
+	return &Result{Run: d.finish(), New: d.born, Reply: reply}
+}
+
+// finish settles the draft and gives all that changed.
+func (d *draft) finish() *Change {
+	d.settle()
 	d.cut()
 	d.info.Transitions++
+	if d.visible {
+		d.change.Visibility = d.visibilityRecord()
+	}
 	c := d.change
-	c.Info = &d.info
+	info := d.info // a pointer into the draft would keep all of it alive
+	c.Info = &info
 	c.Start = d.start
+	c.Scheduled = d.scheduledNow
 	c.Activities = d.activities.changed
 	c.Timers = d.timers.changed
 	c.Children = d.children.changed
@@ -125,7 +150,7 @@ func (d *draft) result(reply any) *Result {
 	c.Cancels = d.cancels.changed
 	c.Requests = d.requests.changed
 	c.Buffered = d.buffered.changed
-	return &Result{Run: &c, New: d.born, Reply: reply}
+	return &c
 }
 
 // overlay is a map with changes over it that leave it untouched. Values are
@@ -209,6 +234,11 @@ func (r *Run) Apply(c *Change) {
 			delete(r.Scheduled, id)
 		}
 	}
+	for _, ev := range c.Scheduled {
+		if r.Activities[ev.EventId] != nil {
+			r.keepScheduled(ev)
+		}
+	}
 	r.deadlines.applied(r, c)
 }
 
@@ -228,3 +258,11 @@ func merge[K comparable, V any](m, changed map[K]*V) map[K]*V {
 
 // sorted are the keys of a map in order.
 func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+
+// keepScheduled puts a scheduled event into the run's cache of them.
+func (r *Run) keepScheduled(ev *historypb.HistoryEvent) {
+	if r.Scheduled == nil {
+		r.Scheduled = make(map[int64]*historypb.HistoryEvent)
+	}
+	r.Scheduled[ev.EventId] = ev
+}

@@ -106,6 +106,7 @@ type (
 		Failure          *failurepb.Failure
 		HeartbeatDetails *commonpb.Payloads
 		Identity         string
+		Cause            enumspb.ActivityTaskFailedCause
 	}
 	// CancelActivity reports that the activity accepted its cancellation.
 	// Reply: *workflowservice.RespondActivityTaskCanceledResponse.

@@ -1,7 +1,9 @@
 package workflow
 
 import (
-	"time"
+	"fmt"
+
+	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/perdure/perdure/engine"
 )
@@ -18,25 +20,135 @@ type Need struct {
 
 // Needs says what Step or StepID would read of the run's history. run may be nil.
 func Needs(run *Run, in Input) Need {
-	return Need{}
+	if run == nil || !run.Open() {
+		return Need{}
+	}
+	return Need{StartedEvent: needsStarted(run, in), Events: activityNeeds(run, in)}
+}
+
+// needsStarted: retry and cron copy the run's Started event into the next run.
+func needsStarted(run *Run, in Input) bool {
+	if run.Started != nil || run.Start.RetryPolicy == nil && run.Start.CronSchedule == "" {
+		return false
+	}
+	switch in := in.(type) {
+	case *Due:
+		return !run.Start.RunDeadline.IsZero()
+	case *CompleteWorkflowTask:
+		for _, cmd := range in.Request.GetCommands() {
+			switch cmd.GetCommandType() {
+			case enumspb.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION, enumspb.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION:
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // StepID carries out an input that concerns an id: StartWorkflow and
 // SignalWithStart. current is the newest run of the id, open or closed, or nil.
+// Result.Run is then the change of current. An error is always an
+// *engine.Refusal and means that nothing changed.
 func StepID(env *engine.Env, id engine.ID, current *Run, in Input) (*Result, error) {
-	panic("being written")
+	var res *Result
+	var err error
+	switch in := in.(type) {
+	case *StartWorkflow:
+		res, err = startWorkflow(env, id, current, in)
+	case *SignalWithStart:
+		res, err = signalWithStart(env, id, current, in)
+	default:
+		return nil, engine.Refuse(engine.KindUnimplemented, "input %T does not concern an id", in)
+	}
+	if err != nil {
+		return nil, asRefusal(err)
+	}
+	return withinLimits(env, current, res), nil
 }
 
 // Step carries out an input that concerns one run. An error is always an
 // *engine.Refusal and means that nothing changed.
 func Step(env *engine.Env, run *Run, in Input) (*Result, error) {
-	panic("being written")
+	if complete, ok := in.(*CompleteWorkflowTask); ok {
+		res, err := completeWorkflowTask(env, run, complete)
+		if err != nil {
+			return nil, asRefusal(err)
+		}
+		return withinLimits(env, run, res), nil
+	}
+	d := newDraft(env, run)
+	reply, err := d.step(in)
+	if err != nil {
+		return nil, asRefusal(err)
+	}
+	return withinLimits(env, run, d.result(reply)), nil
 }
 
-// NextDeadline is the earliest time at which a Due input would do something;
-// zero when there is none. Constant time on a run that was stepped before.
-func (r *Run) NextDeadline() time.Time { return time.Time{} }
+// step is the switch over the inputs of one run; there is no logic in it.
+func (d *draft) step(in Input) (reply any, err error) {
+	switch in := in.(type) {
+	case *Signal:
+		return d.signal(in)
+	case *RequestCancel:
+		return d.requestCancel(in)
+	case *Terminate:
+		return d.terminate(in)
+	case *Delete:
+		return d.delete()
+	case *StartWorkflowTask:
+		return d.startWorkflowTask(in)
+	case *FailWorkflowTask:
+		return d.failWorkflowTask(in)
+	case *AbortWorkflowTask:
+		return d.abortWorkflowTask(in)
+	case *ResetSticky:
+		return d.resetSticky()
+	case *StartActivity:
+		return d.startActivity(in)
+	case *AbortActivity:
+		return d.abortActivity(in)
+	case *HeartbeatActivity:
+		return d.heartbeatActivity(in)
+	case *CompleteActivity:
+		return d.completeActivity(in)
+	case *FailActivity:
+		return d.failActivity(in)
+	case *CancelActivity:
+		return d.cancelActivity(in)
+	case *Due:
+		return d.due()
+	case *FirstWorkflowTask:
+		return d.firstWorkflowTask(in)
+	case *ChildClosed:
+		return d.childClosed(in)
+	case *Answered:
+		return d.answered(in)
+	}
+	return nil, engine.Refuse(engine.KindUnimplemented, "input %T does not concern a run", in)
+}
+
+// asRefusal keeps the promise that steps fail with refusals only.
+func asRefusal(err error) error {
+	if r, ok := err.(*engine.Refusal); ok {
+		return r
+	}
+	panic(fmt.Sprintf("workflow: a step returned %T: %v", err, err))
+}
 
 // Offers are the tasks that are on offer in the run's present state. The shell
 // makes them again after a restart; every one has a row in the task backlog.
-func (r *Run) Offers() []engine.Task { return nil }
+func (r *Run) Offers() []engine.Task {
+	if !r.Open() {
+		return nil
+	}
+	var offers []engine.Task
+	if t := r.Info.Task; t.onOffer() {
+		offers = append(offers, taskOffer(r.Key, r.Start, t))
+	}
+	for _, id := range sorted(r.Activities) {
+		if o, ok := activityOffer(r, r.Activities[id]); ok {
+			offers = append(offers, o)
+		}
+	}
+	return offers
+}

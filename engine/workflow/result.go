@@ -20,7 +20,8 @@ type Result struct {
 	Reply any
 }
 
-// Newborn is a new run: its state, and the change that brings all of it.
+// Newborn is a new run: its state, and the change that brings all of it. Run
+// has the change applied already; applying it once more does no harm.
 type Newborn struct {
 	Run    *Run
 	Change *Change
@@ -49,6 +50,10 @@ type Change struct {
 
 	// Batches are new history, each to be stored as one row. Ids are assigned.
 	Batches [][]*historypb.HistoryEvent
+
+	// Scheduled are scheduled events of activities, to be kept in memory while
+	// these are open. Not stored: they are in Batches.
+	Scheduled []*historypb.HistoryEvent
 
 	// Offers are tasks to be handed out; Withdrawn are offers made earlier (or
 	// in this very change) that are void now: started, cancelled, replaced.

@@ -109,6 +109,9 @@ type Info struct {
 	// FirstTaskDone: the back-off (or the wait for the parent) is over, so
 	// that events may schedule workflow tasks.
 	FirstTaskDone bool
+	// AwaitsParent: a child whose parent has not yet recorded its start; no
+	// workflow task before FirstWorkflowTask comes, whatever else happens.
+	AwaitsParent bool
 	// Task is the pending workflow task; nil when there is none.
 	Task *Task
 	// TaskStamp numbers the starts and offers of workflow tasks; it only grows.
@@ -191,8 +194,12 @@ type Task struct {
 	SuggestContinueAsNew    bool
 	SuggestReasons          []enumspb.SuggestContinueAsNewReason
 	HistorySizeBytes        int64
-	// Bypassed: started inline, never offered to a queue.
+	// Inline: started for the worker that completed the task before, never
+	// offered to a queue.
 	Inline bool
+	// Reoffered: the hand-over to the worker was aborted after the start was
+	// recorded. The started event stands, and the task is on offer again.
+	Reoffered bool
 }
 
 // Timer is an open user timer.

@@ -1,0 +1,38 @@
+package workflow
+
+import (
+	commandpb "go.temporal.io/api/command/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/perdure/perdure/engine"
+)
+
+// commandEvent begins the event of a command: it carries over what a workflow
+// author may put on any command.
+func (c *completion) commandEvent(t enumspb.EventType, cmd *commandpb.Command) *historypb.HistoryEvent {
+	ev := c.event(t)
+	ev.UserMetadata = cmd.GetUserMetadata()
+	ev.EventGroupMarkers = cmd.GetEventGroupMarkers()
+	return ev
+}
+
+// tooBig reports whether a payload in a command is beyond the size limit.
+func (c *completion) tooBig(m proto.Message) bool {
+	return proto.Size(m) > c.env.Limits.BlobBytes
+}
+
+// checkNamespace refuses a command that names another namespace. Whether a
+// namespace of that name exists is for the edge to have checked.
+func (c *completion) checkNamespace(name string, cause enumspb.WorkflowTaskFailedCause) error {
+	if name != "" && name != c.fixed().NamespaceName {
+		return failTask(cause, "cross namespace commands are not allowed")
+	}
+	return nil
+}
+
+// to is the id of a workflow in the run's own namespace.
+func (d *draft) to(workflowID string) engine.ID {
+	return engine.ID{NamespaceID: d.base.Key.NamespaceID, Archetype: engine.ArchetypeWorkflow, Name: workflowID}
+}

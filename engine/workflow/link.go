@@ -1,0 +1,31 @@
+package workflow
+
+import (
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/perdure/perdure/engine"
+)
+
+// eventLink names an event by its id.
+func eventLink(namespace string, key engine.RunKey, eventID int64, t enumspb.EventType) *commonpb.Link {
+	return workflowLink(&commonpb.Link_WorkflowEvent{
+		Namespace: namespace, WorkflowId: key.Name, RunId: key.RunID,
+		Reference: &commonpb.Link_WorkflowEvent_EventRef{EventRef: &commonpb.Link_WorkflowEvent_EventReference{
+			EventId: eventID, EventType: t}},
+	})
+}
+
+// requestLink names an event by the request that caused it: its id may not be
+// known yet, since it is buffered.
+func requestLink(run *Run, requestID string, t enumspb.EventType) *commonpb.Link {
+	return workflowLink(&commonpb.Link_WorkflowEvent{
+		Namespace: run.Start.NamespaceName, WorkflowId: run.Key.Name, RunId: run.Key.RunID,
+		Reference: &commonpb.Link_WorkflowEvent_RequestIdRef{RequestIdRef: &commonpb.Link_WorkflowEvent_RequestIdReference{
+			RequestId: requestID, EventType: t}},
+	})
+}
+
+func workflowLink(e *commonpb.Link_WorkflowEvent) *commonpb.Link {
+	return &commonpb.Link{Variant: &commonpb.Link_WorkflowEvent_{WorkflowEvent: e}}
+}
