@@ -8,17 +8,30 @@ import (
 const serverIdentity = "history-service"
 
 // RequestCancel asks for cancellation (AT-132). A worker that has the attempt
-// learns of it at its next heartbeat and decides; an activity nobody has ends
-// at once. It must not have been asked for before (AT-131). eventID is that of
-// the CancelRequested event inside a workflow, identity that of who asks.
-func (s *State) RequestCancel(eventID int64, identity string) Step {
+// learns of it at its next heartbeat and decides. When nobody has it, Unstarted
+// is true afterwards, and the caller ends it by CancelUnstarted: at once, or,
+// inside a workflow, after the other commands. It must not have been asked for
+// before (AT-131). eventID is that of the CancelRequested event inside a
+// workflow, else 0.
+func (s *State) RequestCancel(eventID int64) *State {
+	t := cancelAsking
 	if s.Status == StatusQueued {
-		return cancelling.end(s, notStarted(identity))
+		t = cancelMarking
 	}
-	return cancelAsking.move(s, func(next *State) {
+	return t.move(s, func(next *State) {
 		next.CancelRequested = true
 		next.CancelRequestedEventID = eventID
-	})
+	}).State
+}
+
+// Unstarted reports whether no worker has the activity: it waits for one, or
+// for the end of a back-off.
+func (s *State) Unstarted() bool { return s.Status == StatusQueued }
+
+// CancelUnstarted ends an activity that is Unstarted and whose cancellation has
+// been asked for. identity is who asked.
+func (s *State) CancelUnstarted(identity string) Outcome {
+	return *cancelling.end(s, notStarted(identity)).Outcome
 }
 
 // notStarted is the outcome of an activity that is cancelled before a worker

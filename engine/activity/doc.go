@@ -9,8 +9,9 @@
 //	              schedule
 //	                 |
 //	                 v       start
-//	  offer  +--> queued ---------------> started <--+ heartbeat
-//	         +---   |  ^                   |  |  +---+ requestCancel
+//	   offer +--> queued ---------------> started <--+ heartbeat
+//	 request +---   |  ^                   |  |  +---+ requestCancel
+//	  Cancel        |  |                   |  |
 //	                |  +-------------------+  |
 //	                |       retry, abort      |
 //	                |                         |
@@ -24,6 +25,7 @@
 //	abort          started         -> queued   the worker was gone before it got the attempt
 //	heartbeat      started         -> started  the worker reports, and hears of a cancellation
 //	requestCancel  started         -> started  the worker will hear of it
+//	requestCancel  queued          -> queued   nobody has it: cancel follows
 //	retry          started         -> queued   the attempt failed or timed out; another follows
 //	complete       queued, started -> none     a result (while queued: by id only)
 //	fail           started         -> none     a failure and no further attempt

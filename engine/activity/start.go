@@ -59,7 +59,8 @@ func (s *State) Abort(stamp int64) (Step, error) {
 		next.clearStart()
 	})
 	if s.CancelRequested {
-		return cancelling.end(queued.State, notStarted(serverIdentity)), nil
+		o := queued.State.CancelUnstarted(serverIdentity)
+		return Step{Outcome: &o}, nil
 	}
 	return queued, nil
 }

@@ -26,13 +26,14 @@ var (
 	aborting      = transition{"abort", []Status{StatusStarted}, StatusQueued}
 	heartbeating  = transition{"heartbeat", []Status{StatusStarted}, StatusStarted}
 	cancelAsking  = transition{"requestCancel", []Status{StatusStarted}, StatusStarted}
+	cancelMarking = transition{"requestCancel", []Status{StatusQueued}, StatusQueued}
 	retrying      = transition{"retry", []Status{StatusStarted}, StatusQueued}
 	completing    = transition{"complete", []Status{StatusQueued, StatusStarted}, statusNone}
 	failing       = transition{"fail", []Status{StatusStarted}, statusNone}
 	timingOut     = transition{"timeOut", []Status{StatusQueued, StatusStarted}, statusNone}
 	cancelling    = transition{"cancel", []Status{StatusQueued, StatusStarted}, statusNone}
 	allTransition = []transition{
-		scheduling, offering, starting, aborting, heartbeating, cancelAsking, retrying,
+		scheduling, offering, starting, aborting, heartbeating, cancelAsking, cancelMarking, retrying,
 		completing, failing, timingOut, cancelling,
 	}
 )
@@ -86,6 +87,8 @@ type Outcome struct {
 	// Failure and RetryState of Failed and TimedOut.
 	Failure    *failurepb.Failure
 	RetryState enumspb.RetryState
+	// Cause is what the worker named as cause of a failure, for the record.
+	Cause enumspb.ActivityTaskFailedCause
 	// Details of Canceled.
 	Details *commonpb.Payloads
 	// Identity of who answered; empty for TimedOut.

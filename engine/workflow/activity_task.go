@@ -237,16 +237,41 @@ func activityNeeds(*Run, Input) map[int64]int64 { return nil }
 
 // scheduledEvent is the scheduled event of an activity, when it is in memory.
 func (d *draft) scheduledEvent(id int64) *historypb.HistoryEvent {
-	for _, ev := range d.scheduledNow {
-		if ev.EventId == id {
+	if ev := inBatch(d.open, id); ev != nil {
+		return ev
+	}
+	for _, batch := range d.change.Batches {
+		if ev := inBatch(batch, id); ev != nil {
 			return ev
 		}
 	}
 	return d.base.Scheduled[id]
 }
 
-// keepScheduled holds on to a scheduled event: most attempts are started in the
-// moment they are scheduled, and need not read it back.
-func (d *draft) keepScheduled(ev *historypb.HistoryEvent) {
-	d.scheduledNow = append(d.scheduledNow, ev)
+// inBatch is the event of that id in a batch of consecutive events, or nil.
+func inBatch(batch []*historypb.HistoryEvent, id int64) *historypb.HistoryEvent {
+	if len(batch) == 0 || id < batch[0].EventId || id > batch[len(batch)-1].EventId {
+		return nil
+	}
+	return batch[id-batch[0].EventId]
+}
+
+// keepScheduled holds on to the scheduled events of activities that wait for
+// their first start: most get it a moment later, and need not read their input
+// back. Once started it is let go; a retry reads it from history.
+func (r *Run) keepScheduled(c *Change) {
+	for id, s := range c.Activities {
+		if s == nil || !s.Unstarted() {
+			delete(r.Scheduled, id)
+			continue
+		}
+		for _, batch := range c.Batches {
+			if ev := inBatch(batch, id); ev != nil {
+				if r.Scheduled == nil {
+					r.Scheduled = make(map[int64]*historypb.HistoryEvent)
+				}
+				r.Scheduled[id] = ev
+			}
+		}
+	}
 }

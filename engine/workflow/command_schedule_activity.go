@@ -30,7 +30,6 @@ func (c *completion) scheduleActivity(cmd *commandpb.Command) error {
 	ev := c.activityScheduledEvent(cmd, state)
 	state.ScheduledEventID = c.append(ev)
 	state.BatchID = c.batchID()
-	c.keepScheduled(ev)
 	if a.GetRequestEagerExecution() && !c.paused() {
 		c.eager = append(c.eager, state.ScheduledEventID)
 		c.activities.put(state.ScheduledEventID, state)

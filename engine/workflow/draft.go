@@ -42,9 +42,6 @@ type draft struct {
 	// born is the successor created in this step.
 	born *Newborn
 
-	// scheduledNow are the scheduled events of activities that this step keeps in
-	// memory.
-	scheduledNow []*historypb.HistoryEvent
 	// taskWanted: an event of this step calls for a workflow task; settle
 	// schedules it once, after all events of the step.
 	taskWanted bool
@@ -142,7 +139,6 @@ func (d *draft) finish() *Change {
 	info := d.info // a pointer into the draft would keep all of it alive
 	c.Info = &info
 	c.Start = d.start
-	c.Scheduled = d.scheduledNow
 	c.Activities = d.activities.changed
 	c.Timers = d.timers.changed
 	c.Children = d.children.changed
@@ -229,16 +225,7 @@ func (r *Run) Apply(c *Change) {
 	r.Cancels = merge(r.Cancels, c.Cancels)
 	r.Requests = merge(r.Requests, c.Requests)
 	r.Buffered = merge(r.Buffered, c.Buffered)
-	for id, a := range c.Activities {
-		if a == nil {
-			delete(r.Scheduled, id)
-		}
-	}
-	for _, ev := range c.Scheduled {
-		if r.Activities[ev.EventId] != nil {
-			r.keepScheduled(ev)
-		}
-	}
+	r.keepScheduled(c)
 	r.deadlines.applied(r, c)
 }
 
@@ -258,11 +245,3 @@ func merge[K comparable, V any](m, changed map[K]*V) map[K]*V {
 
 // sorted are the keys of a map in order.
 func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
-
-// keepScheduled puts a scheduled event into the run's cache of them.
-func (r *Run) keepScheduled(ev *historypb.HistoryEvent) {
-	if r.Scheduled == nil {
-		r.Scheduled = make(map[int64]*historypb.HistoryEvent)
-	}
-	r.Scheduled[ev.EventId] = ev
-}

@@ -51,10 +51,6 @@ type Change struct {
 	// Batches are new history, each to be stored as one row. Ids are assigned.
 	Batches [][]*historypb.HistoryEvent
 
-	// Scheduled are scheduled events of activities, to be kept in memory while
-	// these are open. Not stored: they are in Batches.
-	Scheduled []*historypb.HistoryEvent
-
 	// Offers are tasks to be handed out; Withdrawn are offers made earlier (or
 	// in this very change) that are void now: started, cancelled, replaced.
 	Offers    []engine.Task
