@@ -1,0 +1,91 @@
+# `make` alone lists what one can do. `make check` is the heart of .ci/run.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The binary under test. The suites that are not Go cannot build it themselves.
+export PERDURE_BINARY ?= $(CURDIR)/bin/perdure
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# One suite or one package: make test PKG=./record/...
+PKG ?= ./...
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 14
+
+.PHONY: build
+build: ## the binary, in bin/perdure
+	go build -o bin/perdure ./cmd/perdure
+
+.PHONY: check
+check: build test lint ## what must be green before anything else is worth trying
+
+.PHONY: test
+test: ## all tests that need only Go (PKG=./record/... for some)
+	go test $(PKG)
+
+.PHONY: lint
+lint: ## gofmt, vet and staticcheck; house rules are tests
+	@unformatted="$$(git ls-files '*.go' | xargs gofmt -l)"; \
+		if [ -n "$$unformatted" ]; then echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; fi
+	go vet $(PKG)
+	go vet -tags e2e,crash,ui ./e2e/...
+	go run $(STATICCHECK) $(PKG)
+
+.PHONY: race
+race: ## the tests of everything that has goroutines, with the race detector
+	go test -race ./internal/... ./store/... ./record/... ./timers/... ./shard/... ./matching/... ./visibility/... ./registry/... ./frontend/... ./server/...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10s) each
+	@for pkg in $$(grep -rlE '^func Fuzz' --include=*_test.go --exclude-dir=node_modules . | xargs -n1 dirname | sort -u); do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | sed 's/^func //'); do \
+			echo "$$pkg $$target"; go test $$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-10s}; \
+		done; \
+	done
+
+.PHONY: sim
+sim: ## the simulator on SEEDS (20) seeds
+	go run ./sim -seeds $${SEEDS:-20}
+
+.PHONY: crash
+crash: build ## kill the server 50 times under load and look for what is missing
+	go test -tags crash -count 1 -timeout 30m -v ./e2e/crash
+
+.PHONY: crash-long
+crash-long: build ## the same for 30 minutes
+	PERDURE_CRASH_FOR=30m go test -tags crash -count 1 -timeout 60m -v ./e2e/crash
+
+.PHONY: e2e
+e2e: e2e-go e2e-ts e2e-python e2e-java ## the official SDKs of four languages against the binary
+
+.PHONY: e2e-go
+e2e-go: build ## the Go SDK's suite
+	go test -tags e2e -count 1 -timeout 20m ./e2e/go
+
+.PHONY: e2e-ts
+e2e-ts: build ## the TypeScript SDK's suite (needs Node 20)
+	cd e2e/typescript && npm ci --no-audit --no-fund && npm test
+
+.PHONY: e2e-python
+e2e-python: build ## the Python SDK's suite (needs Python 3.10)
+	cd e2e/python && python3 -m venv .venv && .venv/bin/pip install --quiet -r requirements.txt && .venv/bin/python -m pytest -q
+
+.PHONY: e2e-java
+e2e-java: build ## the Java SDK's suite (needs Java 17 and Maven)
+	cd e2e/java && mvn --batch-mode --quiet test
+
+.PHONY: e2e-ui
+e2e-ui: build ## the web UI in a headless browser (needs Chromium)
+	go test -tags ui -count 1 -timeout 10m -v ./e2e/ui
+
+.PHONY: bench
+bench: build ## throughput and latency of the canonical workload, against a server of its own
+	$(PERDURE_BINARY) bench
+
+.PHONY: demo
+demo: build ## a showcase: server, worker and a handful of orders
+	$(PERDURE_BINARY) demo
