@@ -335,22 +335,3 @@ func list[T ~int32](c *coder, num protowire.Number, v *[]T) {
 		*v = append(*v, T(wide))
 	}
 }
-
-// strings codes a slice of strings. Elements follow one another, each as a field
-// of its own.
-func (c *coder) strings(num protowire.Number, v *[]string) {
-	if !c.reading {
-		for _, e := range *v {
-			c.b = protowire.AppendString(protowire.AppendTag(c.b, num, protowire.BytesType), e)
-		}
-		return
-	}
-	*v = nil
-	for {
-		in, ok := c.inner(num)
-		if !ok {
-			return
-		}
-		*v = append(*v, string(in.b))
-	}
-}
