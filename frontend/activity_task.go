@@ -1,0 +1,100 @@
+package frontend
+
+import (
+	"context"
+	"fmt"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/duration"
+	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/matching"
+)
+
+// PollActivityTaskQueue waits for an attempt of an activity (activity.md 3.1).
+func (f *Frontend) PollActivityTaskQueue(ctx context.Context, r *workflowservice.PollActivityTaskQueueRequest) (*workflowservice.PollActivityTaskQueueResponse, error) {
+	err := firstError(
+		func() error { return checkPollDeadline(ctx) },
+		func() error { return f.checkPollQueue(r.GetTaskQueue()) },
+		func() error { return f.checkIdentity(r.GetIdentity()) },
+	)
+	if err != nil {
+		return nil, err
+	}
+	h, err := f.poll(ctx, matching.PollRequest{
+		Queue:  queueOf(ctx, r.GetTaskQueue(), enumspb.TASK_QUEUE_TYPE_ACTIVITY),
+		Poller: f.activityPoller(ctx, r),
+	})
+	if err != nil || h == nil {
+		return &workflowservice.PollActivityTaskQueueResponse{}, err
+	}
+	resp, err := f.activityHandover(ctx, h)
+	if err := settle(ctx, h, err); err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+func (f *Frontend) activityPoller(ctx context.Context, r *workflowservice.PollActivityTaskQueueRequest) engine.Poller {
+	p := f.poller(ctx, r.GetIdentity(), freshID())
+	p.ControlTaskQueue = r.GetWorkerControlTaskQueue()
+	p.WorkerInstanceKey = r.GetWorkerInstanceKey()
+	if rate := r.GetTaskQueueMetadata().GetMaxTasksPerSecond(); rate != nil {
+		p.MaxTasksPerSecond, p.HasRateLimit = rate.GetValue(), true
+	}
+	versioned(&p, r.GetWorkerVersionCapabilities(), r.GetDeploymentOptions())
+	return p
+}
+
+func (f *Frontend) activityHandover(ctx context.Context, h *matching.Handover) (*workflowservice.PollActivityTaskQueueResponse, error) {
+	started, ok := h.Started.(*workflow.ActivityStarted)
+	if !ok {
+		return nil, fmt.Errorf("activity poll was handed a %T", h.Started)
+	}
+	resp, err := f.activityTask(ctx, started)
+	if err != nil {
+		return nil, err
+	}
+	resp.PollerScalingDecision = scaling(h.PollerDelta)
+	return resp, nil
+}
+
+// activityTask is a started attempt in the API's form. The durations are never
+// nil: zero means none (AT-11).
+func (f *Frontend) activityTask(ctx context.Context, a *workflow.ActivityStarted) (*workflowservice.PollActivityTaskQueueResponse, error) {
+	scheduled := a.Scheduled
+	if scheduled == nil {
+		var err error
+		if scheduled, err = f.executions.Event(ctx, a.Token.Run, a.BatchID, a.Token.ScheduledEventID); err != nil {
+			return nil, err
+		}
+	}
+	attributes := scheduled.GetActivityTaskScheduledEventAttributes()
+	if attributes == nil {
+		return nil, fmt.Errorf("event %d of run %s is no scheduled activity", a.Token.ScheduledEventID, a.Token.Run.RunID)
+	}
+	return &workflowservice.PollActivityTaskQueueResponse{
+		TaskToken:                   sealActivityToken(a.Token),
+		WorkflowNamespace:           a.NamespaceName,
+		WorkflowType:                &commonpb.WorkflowType{Name: a.WorkflowType},
+		WorkflowExecution:           execution(a.Token.Run),
+		ActivityType:                &commonpb.ActivityType{Name: a.ActivityType},
+		ActivityId:                  a.Token.ActivityID,
+		Header:                      attributes.GetHeader(),
+		Input:                       attributes.GetInput(),
+		HeartbeatDetails:            a.HeartbeatDetails,
+		ScheduledTime:               timestamppb.New(a.ScheduledTime),
+		CurrentAttemptScheduledTime: timestamppb.New(a.CurrentAttemptScheduledTime),
+		StartedTime:                 timestamppb.New(a.StartedTime),
+		Attempt:                     a.Attempt,
+		ScheduleToCloseTimeout:      duration.Proto(a.ScheduleToClose),
+		StartToCloseTimeout:         duration.Proto(a.StartToClose),
+		HeartbeatTimeout:            duration.Proto(a.Heartbeat),
+		RetryPolicy:                 a.RetryPolicy,
+		Priority:                    a.Priority,
+	}, nil
+}

@@ -1,0 +1,141 @@
+package frontend
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc"
+	_ "google.golang.org/grpc/encoding/gzip" // Go SDKs compress by default (service.md 1.4)
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/internal/clock"
+)
+
+// MaxReceiveBytes is the largest request we take. What a namespace advertises
+// as the limit of a workflow task completion is this, less room for the rest of
+// the message: a larger one could never arrive.
+const MaxReceiveBytes = 4 << 20
+
+// maxSendBytes bounds an answer: as much as SDKs accept.
+const maxSendBytes = 128 << 20
+
+const defaultMaxPolls = 20000
+
+// Frontend answers the API. Make one with New, bind it with Register, and call
+// Serve once the parts behind it are ready.
+type Frontend struct {
+	workflowservice.UnimplementedWorkflowServiceServer
+	operator *operator
+
+	executions Executions
+	queues     Queues
+	visibility Visibility
+	registry   Registry
+
+	limits  *engine.Limits
+	clock   clock.Clock
+	log     *slog.Logger
+	metrics *metrics
+	health  *health.Server
+	waiting *waiting
+	workers *workers
+
+	shards      int32
+	persistence string
+	address     string
+	httpAddress string
+
+	// serving: Serve was called. A draining server goes on answering.
+	serving atomic.Bool
+}
+
+// New builds a frontend. It refuses every call until Serve.
+func New(o Options) *Frontend {
+	if o.Limits == nil {
+		o.Limits = engine.DefaultLimits()
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.MaxPollsPerNamespace == 0 {
+		o.MaxPollsPerNamespace = defaultMaxPolls
+	}
+	f := &Frontend{
+		executions: o.Executions, queues: o.Queues, visibility: o.Visibility, registry: o.Registry,
+		limits: o.Limits, clock: o.Clock, log: o.Log, metrics: newMetrics(o.Metrics),
+		health: health.NewServer(), waiting: newWaiting(o.MaxPollsPerNamespace), workers: newWorkers(o.Clock),
+		shards: int32(o.Shards), persistence: o.Persistence, address: o.Address, httpAddress: o.HTTPAddress,
+	}
+	f.operator = &operator{frontend: f}
+	f.setHealth(healthpb.HealthCheckResponse_NOT_SERVING)
+	return f
+}
+
+// The services' full names, as the health check knows them.
+const (
+	workflowServiceName = "temporal.api.workflowservice.v1.WorkflowService"
+	operatorServiceName = "temporal.api.operatorservice.v1.OperatorService"
+)
+
+func (f *Frontend) setHealth(s healthpb.HealthCheckResponse_ServingStatus) {
+	f.health.SetServingStatus(workflowServiceName, s)
+	f.health.SetServingStatus(operatorServiceName, s)
+	f.health.SetServingStatus("", s)
+}
+
+// Serve begins to answer.
+func (f *Frontend) Serve() {
+	f.serving.Store(true)
+	f.setHealth(healthpb.HealthCheckResponse_SERVING)
+}
+
+// Drain prepares the stop: the health check says NOT_SERVING, and every call
+// that waits, present and to come, ends with an empty answer. Other calls are
+// still answered. Then stop the gRPC server gracefully.
+func (f *Frontend) Drain() {
+	f.health.Shutdown()
+	f.waiting.drain()
+	f.queues.DrainPolls()
+}
+
+// Register binds the API, the health check and reflection to a server made with
+// ServerOptions.
+func (f *Frontend) Register(s *grpc.Server) {
+	workflowservice.RegisterWorkflowServiceServer(s, f)
+	operatorservice.RegisterOperatorServiceServer(s, f.operator)
+	healthpb.RegisterHealthServer(s, f.health)
+	reflection.Register(s) // v1 and v1alpha
+}
+
+// ServerOptions are how a server of the API must be made (service.md 1.4).
+func (f *Frontend) ServerOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(f.intercept),
+		grpc.MaxRecvMsgSize(MaxReceiveBytes),
+		grpc.MaxSendMsgSize(maxSendBytes),
+		// SDKs ping every 30 s, with or without calls in flight; H-rule 9 of the
+		// things implementers get wrong.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionIdle:     2 * time.Minute,
+			MaxConnectionAge:      5 * time.Minute,
+			MaxConnectionAgeGrace: 70 * time.Second,
+			Time:                  time.Minute,
+			Timeout:               10 * time.Second,
+		}),
+	}
+}
+
+// freshID is an id no one has used, for requests that brought none.
+func freshID() string { return uuid.NewString() }

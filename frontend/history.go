@@ -1,0 +1,293 @@
+package frontend
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
+)
+
+// maxHistoryBatches is the most a page holds, and the default (workflow.md 2.4).
+const maxHistoryBatches = 256
+
+func historyPageSize(asked int32) int {
+	if asked <= 0 || asked > maxHistoryBatches {
+		return maxHistoryBatches
+	}
+	return int(asked)
+}
+
+// runView is what a reader of history must know of a run's present state.
+type runView struct {
+	key          engine.RunKey
+	open         bool
+	nextEventID  int64
+	closeEventID int64
+	closeBatchID int64
+	virtual      []*historypb.HistoryEvent
+	taskStamp    int64 // of the pending workflow task; 0 for none
+}
+
+func (f *Frontend) viewRun(ctx context.Context, id engine.ID, runID string) (runView, error) {
+	var v runView
+	err := f.executions.View(ctx, id, runID, func(run *workflow.Run) {
+		v = runView{
+			key: run.Key, open: run.Open(), nextEventID: run.Info.NextEventID,
+			closeEventID: run.Info.CloseEventID, closeBatchID: run.Info.CloseBatchID,
+			virtual: run.Virtual(),
+		}
+		if run.Info.Task != nil {
+			v.taskStamp = run.Info.Task.Stamp
+		}
+	})
+	return v, err
+}
+
+// GetWorkflowExecutionHistory is workflow.md 2.4.
+func (f *Frontend) GetWorkflowExecutionHistory(ctx context.Context, r *workflowservice.GetWorkflowExecutionHistoryRequest) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
+	if err := f.checkExecution(r.GetExecution()); err != nil {
+		return nil, err
+	}
+	page, view, err := f.historyStart(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case page.To > 0:
+		return f.taskHistoryPage(ctx, r, page, view)
+	case page.CloseEvent:
+		return f.closeEvent(ctx, page, view)
+	case page.Wait && view.open && page.Next == view.nextEventID:
+		if view, err = f.await(ctx, view, func(v runView) bool { return v.nextEventID != page.Next }); err != nil {
+			return nil, err
+		}
+	}
+	return f.allEvents(ctx, r, page, view)
+}
+
+// historyStart finds out where the reader stands, and sees the run's state.
+func (f *Frontend) historyStart(ctx context.Context, r *workflowservice.GetWorkflowExecutionHistoryRequest) (historyPage, runView, error) {
+	e := r.GetExecution()
+	id := executionID(ctx, e.GetWorkflowId())
+	if len(r.GetNextPageToken()) == 0 {
+		view, err := f.viewRun(ctx, id, e.GetRunId())
+		return historyPage{
+			Run: view.key, Next: 1, Wait: r.GetWaitNewEvent(), CloseEvent: wantsClose(r.GetHistoryEventFilterType()),
+		}, view, err
+	}
+	page, err := openHistoryPage(tokenHistoryPage, r.GetNextPageToken(), id, e.GetRunId())
+	if err != nil {
+		return page, runView{}, err
+	}
+	view, err := f.viewRun(ctx, id, page.Run.RunID)
+	if err == nil && page.Next > view.nextEventID {
+		err = errBadPage
+	}
+	return page, view, err
+}
+
+// taskHistoryPage is a further page of a workflow task's history: it ends where
+// the task does, whatever came after.
+func (f *Frontend) taskHistoryPage(ctx context.Context, r *workflowservice.GetWorkflowExecutionHistoryRequest, page historyPage, view runView) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
+	stored, err := f.executions.History(ctx, page.Run, page.Next, page.To, historyPageSize(r.GetMaximumPageSize()))
+	if err != nil {
+		return nil, err
+	}
+	var virtual []*historypb.HistoryEvent
+	if stored.NextEventID == 0 && page.Task == view.taskStamp {
+		virtual = view.virtual
+	}
+	history, err := rawHistory(stored.Bytes, virtual)
+	if err != nil {
+		return nil, err
+	}
+	resp := &workflowservice.GetWorkflowExecutionHistoryResponse{History: history}
+	if stored.NextEventID != 0 {
+		page.Next = stored.NextEventID
+		resp.NextPageToken = page.seal(tokenHistoryPage)
+	}
+	return resp, nil
+}
+
+// await waits until the run satisfies enough, is closed, or the time of a long
+// poll is over; it returns the state it saw last.
+func (f *Frontend) await(ctx context.Context, view runView, enough func(runView) bool) (runView, error) {
+	leave, err := f.waiting.enter(view.key.NamespaceID)
+	if err != nil {
+		return view, err
+	}
+	defer leave()
+	waitCtx, cancel := f.waiting.until(ctx, historyPollTime)
+	defer cancel()
+	for view.open && !enough(view) {
+		err := f.executions.Wait(waitCtx, view.key, view.nextEventID)
+		if err != nil {
+			return view, overWait(ctx, waitCtx, err)
+		}
+		if view, err = f.viewRun(ctx, view.key.ID, view.key.RunID); err != nil {
+			return view, err
+		}
+	}
+	return view, nil
+}
+
+// overWait is nil when a wait ended because its own time was over, and not the
+// caller's.
+func overWait(ctx, waitCtx context.Context, err error) error {
+	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if ended && waitCtx.Err() != nil && ctx.Err() == nil {
+		return nil
+	}
+	return err
+}
+
+// allEvents is a page of the whole history.
+func (f *Frontend) allEvents(ctx context.Context, r *workflowservice.GetWorkflowExecutionHistoryRequest, page historyPage, view runView) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
+	resp := &workflowservice.GetWorkflowExecutionHistoryResponse{History: &historypb.History{}}
+	last := true
+	if page.Next < view.nextEventID {
+		stored, err := f.executions.History(ctx, page.Run, page.Next, view.nextEventID-1, historyPageSize(r.GetMaximumPageSize()))
+		if err != nil {
+			return nil, err
+		}
+		last = stored.NextEventID == 0
+		page.Next = stored.NextEventID
+		if last {
+			page.Next = view.nextEventID
+		}
+		var virtual []*historypb.HistoryEvent
+		// Someone who waits for more would be shown the same ids again once the
+		// events are real, perhaps as other events; so they get real ones only.
+		if last && !page.Wait && !isForPeople(ctx) {
+			virtual = view.virtual
+		}
+		if resp.History, err = rawHistory(stored.Bytes, virtual); err != nil {
+			return nil, err
+		}
+	}
+	if !last || (page.Wait && view.open) {
+		resp.NextPageToken = page.seal(tokenHistoryPage)
+	}
+	return resp, nil
+}
+
+// isForPeople reports whether the caller shows histories to people: they must
+// not see events that are not stored.
+func isForPeople(ctx context.Context) bool {
+	md, _ := metadata.FromIncomingContext(ctx)
+	name := header(md, headerClientName)
+	return name == "temporal-cli" || name == "temporal-ui"
+}
+
+// closeEvent answers readers who want the closing event only, and waits for it
+// if they do. (One who does not wait is answered at once; the reference server
+// waits here too, and then answers the same.)
+func (f *Frontend) closeEvent(ctx context.Context, page historyPage, view runView) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
+	if page.Wait && view.open {
+		var err error
+		if view, err = f.await(ctx, view, func(runView) bool { return false }); err != nil {
+			return nil, err
+		}
+	}
+	resp := &workflowservice.GetWorkflowExecutionHistoryResponse{History: &historypb.History{}}
+	if view.open {
+		if page.Wait {
+			resp.NextPageToken = page.seal(tokenHistoryPage)
+		}
+		return resp, nil
+	}
+	ev, err := f.executions.Event(ctx, page.Run, view.closeBatchID, view.closeEventID)
+	if err != nil {
+		return nil, err
+	}
+	if !followsNextRun(ctx) {
+		ev = asContinued(ev)
+	}
+	resp.History.Events = []*historypb.HistoryEvent{ev}
+	return resp, nil
+}
+
+// followsNextRun reports whether the caller understands new_execution_run_id in
+// closing events. Every present SDK does.
+func followsNextRun(ctx context.Context) bool {
+	md, _ := metadata.FromIncomingContext(ctx)
+	for _, v := range md.Get(headerSupportedFeatures) {
+		if slices.Contains(strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' }), "follows-next-run-id") {
+			return true
+		}
+	}
+	return false
+}
+
+// asContinued shows a close that has a successor to an old client as the
+// continue-as-new it knows how to follow (workflow.md 2.4).
+func asContinued(ev *historypb.HistoryEvent) *historypb.HistoryEvent {
+	next := successor(ev)
+	if next == "" {
+		return ev
+	}
+	return &historypb.HistoryEvent{
+		EventId: ev.GetEventId(), EventTime: ev.GetEventTime(), Version: ev.GetVersion(), TaskId: ev.GetTaskId(),
+		EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
+		Attributes: &historypb.HistoryEvent_WorkflowExecutionContinuedAsNewEventAttributes{
+			WorkflowExecutionContinuedAsNewEventAttributes: &historypb.WorkflowExecutionContinuedAsNewEventAttributes{
+				NewExecutionRunId: next,
+				Failure:           ev.GetWorkflowExecutionFailedEventAttributes().GetFailure(),
+				LastCompletionResult: ev.GetWorkflowExecutionCompletedEventAttributes().GetResult(),
+			},
+		},
+	}
+}
+
+// successor is the run that follows a close by retry or cron.
+func successor(ev *historypb.HistoryEvent) string {
+	switch ev.GetEventType() {
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
+		return ev.GetWorkflowExecutionCompletedEventAttributes().GetNewExecutionRunId()
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
+		return ev.GetWorkflowExecutionFailedEventAttributes().GetNewExecutionRunId()
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:
+		return ev.GetWorkflowExecutionTimedOutEventAttributes().GetNewExecutionRunId()
+	}
+	return ""
+}
+
+// GetWorkflowExecutionHistoryReverse is workflow.md 2.5: stored events only,
+// newest first.
+func (f *Frontend) GetWorkflowExecutionHistoryReverse(ctx context.Context, r *workflowservice.GetWorkflowExecutionHistoryReverseRequest) (*workflowservice.GetWorkflowExecutionHistoryReverseResponse, error) {
+	if err := f.checkExecution(r.GetExecution()); err != nil {
+		return nil, err
+	}
+	page, err := f.reverseStart(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	events, next, err := f.executions.HistoryReverse(ctx, page.Run, page.Next, historyPageSize(r.GetMaximumPageSize()))
+	if err != nil {
+		return nil, err
+	}
+	resp := &workflowservice.GetWorkflowExecutionHistoryReverseResponse{History: &historypb.History{Events: events}}
+	if next > 0 {
+		page.Next = next
+		resp.NextPageToken = page.seal(tokenReversePage)
+	}
+	return resp, nil
+}
+
+func (f *Frontend) reverseStart(ctx context.Context, r *workflowservice.GetWorkflowExecutionHistoryReverseRequest) (historyPage, error) {
+	e := r.GetExecution()
+	id := executionID(ctx, e.GetWorkflowId())
+	if len(r.GetNextPageToken()) > 0 {
+		return openHistoryPage(tokenReversePage, r.GetNextPageToken(), id, e.GetRunId())
+	}
+	view, err := f.viewRun(ctx, id, e.GetRunId())
+	return historyPage{Run: view.key, Next: view.nextEventID - 1}, err
+}

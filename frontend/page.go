@@ -1,0 +1,84 @@
+package frontend
+
+import (
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/perdure/perdure/engine"
+)
+
+// historyPage is where a reader of a history stands. It pins the run, so that
+// the pages of one reading belong together whatever happens to the workflow id.
+type historyPage struct {
+	Run engine.RunKey
+	// Next is the first event id still to be read.
+	Next int64
+	// To is the last event the reader may see: that of the workflow task the
+	// token belongs to. 0: no such bound. Invariant: a token bound to a task
+	// never shows events beyond its WorkflowTaskStarted (workflow.md 2.4).
+	To int64
+	// Task is the start stamp of the workflow task the token is bound to. Its
+	// virtual events are shown at the end only while that start is valid.
+	Task int64
+	// Wait: the reader waits for events beyond the present end.
+	Wait bool
+	// CloseEvent: the reader wants the last event only.
+	CloseEvent bool
+}
+
+func historyPageFields(p *historyPage) func(*tokenFields) {
+	return func(f *tokenFields) {
+		f.run(&p.Run)
+		f.integer(&p.Next)
+		f.integer(&p.To)
+		f.integer(&p.Task)
+		f.flag(&p.Wait)
+		f.flag(&p.CloseEvent)
+	}
+}
+
+func (p historyPage) seal(kind tokenKind) []byte {
+	return sealToken(kind, historyPageFields(&p))
+}
+
+var (
+	errBadPage  = invalid("Invalid NextPageToken.")
+	errOtherRun = invalid("RunId in the request does not match the NextPageToken.")
+)
+
+// openHistoryPage reads a token and checks that it belongs to this request.
+func openHistoryPage(kind tokenKind, token []byte, id engine.ID, runID string) (historyPage, error) {
+	var p historyPage
+	if !openToken(kind, token, historyPageFields(&p)) || p.Run.ID != id || p.Next < 0 || p.To < 0 {
+		return p, errBadPage
+	}
+	if runID != "" && runID != p.Run.RunID {
+		return p, errOtherRun
+	}
+	return p, nil
+}
+
+// namePage is the position in a list ordered by name: the last name shown.
+type namePage struct{ After string }
+
+func namePageFields(p *namePage) func(*tokenFields) {
+	return func(f *tokenFields) { f.text(&p.After) }
+}
+
+func sealNamePage(after string) []byte {
+	return sealToken(tokenNamePage, namePageFields(&namePage{After: after}))
+}
+
+// openNamePage reads the position in a list by name; an empty token is its start.
+func openNamePage(token []byte) (after string, ok bool) {
+	if len(token) == 0 {
+		return "", true
+	}
+	var p namePage
+	ok = openToken(tokenNamePage, token, namePageFields(&p))
+	return p.After, ok
+}
+
+// wantsClose reports whether only the closing event is asked for.
+func wantsClose(t enumspb.HistoryEventFilterType) bool {
+	return t == enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT
+}
