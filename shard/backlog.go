@@ -1,0 +1,467 @@
+package shard
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/record"
+	"github.com/perdure/perdure/store"
+)
+
+// backlog is the shard's part of the task queues. Every task that is on offer
+// has a row, unless it was handed over in the batch that made it. Matching holds
+// the first of each queue; behind them the shard keeps a window in memory, and
+// what is behind the window is read from the rows when the window empties.
+type backlog struct {
+	// queues by nickname: matching does not tell a sticky queue's normal name.
+	queues map[engine.TaskQueue]*queue
+
+	// depths are counted for Depth, which any goroutine may call.
+	depths struct {
+		sync.Mutex
+		of map[engine.TaskQueue]int
+	}
+}
+
+// queue is the part of one task queue that is not in matching's hands. It
+// exists only while there is something to know.
+type queue struct {
+	name engine.TaskQueue // in full, as rows have it
+	// waiting tasks that matching did not take, in order.
+	waiting []engine.Task
+	// pending counts offers in batches that are not durable: a later task may
+	// not be started before them.
+	pending int
+
+	// beyond: there are rows behind bound that are not in waiting.
+	beyond bool
+	bound  engine.Task
+	// reading: rows behind bound are being read. Meanwhile what is added there
+	// is noted, and what is withdrawn.
+	reading bool
+	added   []engine.Task
+	removed map[offerKey]bool
+	// asked: matching has asked for more than there is in memory.
+	asked bool
+}
+
+// offerKey identifies an offer.
+type offerKey struct {
+	run     engine.RunKey
+	eventID int64
+	stamp   int64
+	kind    int32
+}
+
+func keyOf(t *engine.Task) offerKey {
+	return offerKey{t.Run, t.EventID, t.Stamp, int32(t.Queue.Type)}
+}
+
+// compareTasks is the order of a queue, the same as that of record.TaskKey.
+func compareTasks(a, b *engine.Task) int {
+	if c := cmp.Or(cmp.Compare(priorityOf(a), priorityOf(b)), a.Order.Compare(b.Order)); c != 0 {
+		return c
+	}
+	return cmp.Or(strings.Compare(a.Run.NamespaceID, b.Run.NamespaceID),
+		cmp.Compare(a.Run.Archetype, b.Run.Archetype),
+		strings.Compare(a.Run.Name, b.Run.Name), strings.Compare(a.Run.RunID, b.Run.RunID),
+		cmp.Compare(a.EventID, b.EventID), cmp.Compare(a.Stamp, b.Stamp))
+}
+
+func priorityOf(t *engine.Task) int32 {
+	if t.Priority == 0 {
+		return 3
+	}
+	return t.Priority
+}
+
+func sortTasks(tasks []engine.Task) {
+	slices.SortFunc(tasks, func(a, b engine.Task) int { return compareTasks(&a, &b) })
+}
+
+// offers are a batch's changes of the backlog.
+type offers struct {
+	made      []engine.Task
+	dropped   map[offerKey]bool // made and withdrawn in this batch: no row, no offer
+	withdrawn []engine.Task
+	at        map[offerKey]bool // in made and not dropped
+}
+
+// nickname names a queue without what is no part of its identity.
+func nickname(name engine.TaskQueue) engine.TaskQueue {
+	name.NormalName = ""
+	return name
+}
+
+func (s *shard) queueIf(name engine.TaskQueue) *queue { return s.backlog.queues[nickname(name)] }
+
+func (s *shard) queueOf(name engine.TaskQueue) *queue {
+	q := s.queueIf(name)
+	if q == nil {
+		q = &queue{name: name}
+		s.backlog.queues[nickname(name)] = q
+	}
+	return q
+}
+
+// tidy forgets a queue about which nothing is to be known.
+func (s *shard) tidy(q *queue) {
+	if len(q.waiting) == 0 && q.pending == 0 && !q.beyond && !q.reading {
+		delete(s.backlog.queues, nickname(q.name))
+	}
+}
+
+// offer notes that a task is to be on offer once the open batch is durable.
+func (s *shard) offer(t engine.Task) {
+	o := &s.open.offers
+	if o.at == nil {
+		o.at = make(map[offerKey]bool)
+	}
+	k := keyOf(&t)
+	if o.at[k] {
+		return
+	}
+	delete(o.dropped, k)
+	o.at[k] = true
+	o.made = append(o.made, t)
+	s.queueOf(t.Queue).pending++
+}
+
+// withdraw notes that a task is no longer on offer. If it was made in the open
+// batch, it leaves no trace at all.
+func (s *shard) withdraw(t *engine.Task) {
+	o := &s.open.offers
+	k := keyOf(t)
+	if o.at[k] {
+		delete(o.at, k)
+		for i := range o.made {
+			if keyOf(&o.made[i]) == k {
+				s.made(o.made[i].Queue)
+				o.made = append(o.made[:i], o.made[i+1:]...)
+				break
+			}
+		}
+		return
+	}
+	if o.dropped[k] {
+		return
+	}
+	if o.dropped == nil {
+		o.dropped = make(map[offerKey]bool)
+	}
+	o.dropped[k] = true
+	o.withdrawn = append(o.withdrawn, *t)
+	s.forgetWaiting(t)
+}
+
+// forgetWaiting takes a task out of the window.
+func (s *shard) forgetWaiting(t *engine.Task) {
+	q := s.queueIf(t.Queue)
+	if q == nil {
+		return
+	}
+	if q.reading {
+		q.removed[keyOf(t)] = true
+	}
+	if i, ok := slices.BinarySearchFunc(q.waiting, t, func(a engine.Task, b *engine.Task) int {
+		return compareTasks(&a, b)
+	}); ok {
+		q.waiting = slices.Delete(q.waiting, i, i+1)
+		s.tidy(q)
+	}
+}
+
+// made takes one off the offers that are not durable yet.
+func (s *shard) made(name engine.TaskQueue) {
+	if q := s.queueIf(name); q != nil {
+		q.pending--
+		s.tidy(q)
+	}
+}
+
+// ahead reports whether tasks of the queue wait here, so that a new one may not
+// be started before them.
+func (s *shard) ahead(t *engine.Task) bool {
+	q := s.queueIf(t.Queue)
+	if q == nil {
+		return false
+	}
+	own := 0
+	if s.open.offers.at[keyOf(t)] {
+		own = 1
+	}
+	return q.pending > own || len(q.waiting) > 0 || q.beyond
+}
+
+func (s *shard) sealOffers(b *batch) {
+	for i := range b.offers.withdrawn {
+		b.rows.Delete(record.TaskKey(&b.offers.withdrawn[i]))
+	}
+	for i := range b.offers.made {
+		t := &b.offers.made[i]
+		b.rows.Put(record.TaskKey(t), record.EncodeTask(t))
+	}
+}
+
+// performOffers tells matching what the batch has changed.
+func (s *shard) performOffers(b *batch) {
+	if len(b.offers.withdrawn) > 0 {
+		s.count(b.offers.withdrawn, -1)
+		s.opt.Matcher.Withdraw(b.offers.withdrawn)
+	}
+	if len(b.offers.made) == 0 {
+		return
+	}
+	s.count(b.offers.made, 1)
+	made := b.offers.made
+	// Stable: tasks of one queue stay together in the order they were made.
+	slices.SortStableFunc(made, func(a, b engine.Task) int { return compareQueues(a.Queue, b.Queue) })
+	for len(made) > 0 {
+		n := 1
+		for n < len(made) && made[n].Queue == made[0].Queue {
+			n++
+		}
+		s.performOffer(made[:n:n])
+		made = made[n:]
+	}
+}
+
+// performOffer offers durable tasks of one queue, those that have not been
+// withdrawn by a later batch.
+func (s *shard) performOffer(tasks []engine.Task) {
+	name := tasks[0].Queue
+	q := s.queueOf(name)
+	q.pending -= len(tasks)
+	tasks = slices.DeleteFunc(tasks, func(t engine.Task) bool { return s.withdrawnLater(&t) })
+	sortTasks(tasks)
+	if q.beyond {
+		// What goes behind the bound stays in its row until it is read.
+		n, _ := slices.BinarySearchFunc(tasks, &q.bound, func(a engine.Task, b *engine.Task) int {
+			return compareTasks(&a, b)
+		})
+		if q.reading {
+			q.added = append(q.added, tasks[n:]...)
+		}
+		tasks = tasks[:n]
+	}
+	if len(tasks) > 0 {
+		taken := s.opt.Matcher.Offer(s, tasks)
+		s.wait(q, tasks[taken:])
+	}
+	s.tidy(q)
+}
+
+// withdrawnLater reports whether a batch behind the one being performed
+// withdraws the task.
+func (s *shard) withdrawnLater(t *engine.Task) bool {
+	k := keyOf(t)
+	for _, b := range s.flying {
+		if b.offers.dropped[k] {
+			return true
+		}
+	}
+	return s.open.offers.dropped[k]
+}
+
+// wait adds tasks that matching did not take to the window.
+func (s *shard) wait(q *queue, tasks []engine.Task) {
+	if len(tasks) == 0 {
+		return
+	}
+	q.waiting = append(q.waiting, tasks...)
+	sortTasks(q.waiting)
+	if len(q.waiting) > 2*s.opt.Window {
+		q.bound = q.waiting[s.opt.Window-1]
+		if q.reading {
+			q.added = append(q.added, q.waiting[s.opt.Window:]...)
+		}
+		q.waiting = slices.Clone(q.waiting[:s.opt.Window])
+		q.beyond = true
+	}
+}
+
+// refill offers what waits in the window, and reads on behind it.
+func (s *shard) refill(name engine.TaskQueue) {
+	const chunk = 256
+	q := s.queueIf(name)
+	if q == nil {
+		return
+	}
+	for len(q.waiting) > 0 {
+		n := min(chunk, len(q.waiting))
+		taken := s.opt.Matcher.Offer(s, slices.Clone(q.waiting[:n]))
+		q.waiting = q.waiting[taken:]
+		if taken < n {
+			return
+		}
+	}
+	q.waiting = nil
+	if !q.beyond {
+		s.tidy(q)
+		return
+	}
+	q.asked = true
+	if !q.reading {
+		s.readBacklog(q)
+	}
+}
+
+// readBacklog reads the rows behind the bound, beside the loop. It begins when
+// all that was written up to now is durable; what comes and goes from now on is
+// noted.
+func (s *shard) readBacklog(q *queue) {
+	q.reading = true
+	q.removed = make(map[offerKey]bool)
+	q.added = nil
+	bound := q.bound
+	s.after(s.newest(), func(fault error) {
+		if fault != nil {
+			return
+		}
+		s.beside(func(ctx context.Context) {
+			tasks, beyond, err := scanBacklog(ctx, s.store, q.name, &bound, s.opt.Window)
+			s.inbox.report(func() { s.readOn(q, tasks, beyond, err) })
+		})
+	})
+}
+
+func (s *shard) readOn(q *queue, tasks []engine.Task, beyond bool, err error) {
+	q.reading = false
+	if err != nil {
+		s.opt.Log.Error("read backlog", "shard", s.index, "queue", q.name.Name, "error", err)
+		s.opt.Clock.AfterFunc(retryDue, func() { s.inbox.report(func() { s.refill(q.name) }) })
+		return
+	}
+	have := make(map[offerKey]bool, len(tasks))
+	for i := range tasks {
+		have[keyOf(&tasks[i])] = true
+	}
+	for _, t := range q.added {
+		if !have[keyOf(&t)] {
+			tasks = append(tasks, t)
+		}
+	}
+	tasks = slices.DeleteFunc(tasks, func(t engine.Task) bool { return q.removed[keyOf(&t)] })
+	sortTasks(tasks)
+	if beyond && len(tasks) > s.opt.Window {
+		tasks = tasks[:s.opt.Window]
+	}
+	q.added, q.removed = nil, nil
+	q.beyond = beyond
+	if beyond && len(tasks) > 0 {
+		q.bound = tasks[len(tasks)-1]
+	}
+	s.wait(q, tasks)
+	if q.asked {
+		q.asked = false
+		s.refill(q.name)
+	}
+}
+
+// scanBacklog reads the first rows of a queue behind the bound, from all slots;
+// beyond tells that there are more.
+func scanBacklog(ctx context.Context, st store.Shard, name engine.TaskQueue, bound *engine.Task, most int) (tasks []engine.Task, beyond bool, err error) {
+	slots := st.Slots()
+	after := append(record.TaskKey(bound).Name, 0)
+	for slot := slots.From; slot < slots.To; slot++ {
+		from, to := record.TaskRows(slot, name)
+		from.Name = after
+		var bad error
+		n := 0
+		err := st.Scan(ctx, from, to, func(e store.Entry) bool {
+			var t *engine.Task
+			if t, bad = record.DecodeTask(e.Value); bad != nil {
+				return false
+			}
+			tasks = append(tasks, *t)
+			n++
+			return n <= most
+		})
+		if err = cmp.Or(err, bad); err != nil {
+			return nil, false, err
+		}
+		if len(tasks) > 4*most {
+			sortTasks(tasks)
+			tasks, beyond = tasks[:most], true
+		}
+	}
+	if sortTasks(tasks); len(tasks) > most {
+		tasks, beyond = tasks[:most], true
+	}
+	return tasks, beyond, nil
+}
+
+func compareQueues(a, b engine.TaskQueue) int {
+	sticky := 0
+	if a.Sticky != b.Sticky {
+		sticky = 1
+		if b.Sticky {
+			sticky = -1
+		}
+	}
+	return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type),
+		strings.Compare(a.NamespaceID, b.NamespaceID), strings.Compare(a.NormalName, b.NormalName), sticky)
+}
+
+// count keeps the depths.
+func (s *shard) count(tasks []engine.Task, by int) {
+	s.backlog.depths.Lock()
+	defer s.backlog.depths.Unlock()
+	for i := range tasks {
+		name := nickname(tasks[i].Queue)
+		if n := s.backlog.depths.of[name] + by; n > 0 {
+			s.backlog.depths.of[name] = n
+		} else {
+			delete(s.backlog.depths.of, name)
+		}
+	}
+}
+
+// Depth implements Depth.
+func (s *shard) Depth(name engine.TaskQueue) int {
+	s.backlog.depths.Lock()
+	defer s.backlog.depths.Unlock()
+	return s.backlog.depths.of[nickname(name)]
+}
+
+// StartTask implements Backlog.
+func (s *shard) StartTask(task engine.Task, poller engine.Poller, done func(started any, err error)) {
+	s.submit(&request{
+		id: task.Run.ID, runID: task.Run.RunID, in: startInput(&task, poller), task: &task,
+		done: func(reply any, err error) {
+			if k := engine.KindOf(err); k != 0 && k != engine.KindUnavailable && k != engine.KindBusyWorkflow {
+				err = engine.Stale(err.Error()) // whatever the reason: this offer is void
+			}
+			done(reply, err)
+		},
+	})
+}
+
+func startInput(t *engine.Task, poller engine.Poller) workflow.Input {
+	if t.IsWorkflow() {
+		return &workflow.StartWorkflowTask{EventID: t.EventID, Stamp: t.Stamp, Poller: poller}
+	}
+	return &workflow.StartActivity{EventID: t.EventID, Stamp: t.Stamp, Poller: poller}
+}
+
+// AbortTask implements Backlog.
+func (s *shard) AbortTask(started any) {
+	r := &request{done: func(any, error) {}}
+	switch t := started.(type) {
+	case *workflow.TaskStarted:
+		r.id, r.runID, r.in = t.Token.Run.ID, t.Token.Run.RunID, &workflow.AbortWorkflowTask{Token: t.Token}
+	case *workflow.ActivityStarted:
+		r.id, r.runID, r.in = t.Token.Run.ID, t.Token.Run.RunID, &workflow.AbortActivity{Token: t.Token}
+	default:
+		return
+	}
+	s.submit(r)
+}
+
+// Refill implements Backlog.
+func (s *shard) Refill(name engine.TaskQueue) { s.inbox.report(func() { s.refill(name) }) }

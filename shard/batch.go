@@ -1,0 +1,114 @@
+package shard
+
+import (
+	"time"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/store"
+)
+
+// batch is what one commit makes durable, and what is to be done then. While it
+// is open steps add to it; sealed, it is on its way to the disk.
+type batch struct {
+	no    uint64
+	began time.Time
+	rows  store.Batch
+	steps int
+	// grown estimates the bytes the dirty runs will add when sealed.
+	grown int
+
+	runs    []*held  // dirty: written when sealed
+	entries []*entry // whose pointer to the current run has changed
+	// seen are the runs' next event ids as this batch makes them durable.
+	seen []seen
+
+	feed      []FeedEntry
+	feedOf    map[engine.RunKey]int // index in feed
+	replies   []func(fault error)
+	handovers []handover
+	offers    offers
+	letters   []*letter
+}
+
+// handover is a task started for a poller that is reserved.
+type handover struct {
+	reservation uint64
+	started     any
+}
+
+// seen is how far a run has come in a batch.
+type seen struct {
+	h           *held
+	nextEventID int64
+	closed      bool
+}
+
+func newBatch(no uint64) *batch { return &batch{no: no} }
+
+// worth reports whether the batch has anything to commit.
+func (b *batch) worth() bool {
+	return len(b.runs) > 0 || len(b.entries) > 0 || !b.rows.Empty() || len(b.replies) > 0
+}
+
+// size is what the batch will weigh, about.
+func (b *batch) size() int { return b.rows.SizeBytes + b.grown }
+
+// touch makes the open batch write the run.
+func (s *shard) touch(h *held) {
+	if !h.dirty {
+		h.dirty = true
+		s.open.runs = append(s.open.runs, h)
+	}
+	h.lastBatch = s.open.no
+	h.entry.lastBatch = s.open.no
+}
+
+// after calls f once the batch is durable, with nil, or with what went wrong.
+func (s *shard) after(no uint64, f func(fault error)) {
+	if no <= s.durable {
+		f(nil)
+		return
+	}
+	b := s.open
+	for _, flying := range s.flying {
+		if flying.no == no {
+			b = flying
+		}
+	}
+	b.replies = append(b.replies, f)
+}
+
+// merge adds a later change of the same run to an earlier one that is not
+// written yet, so that both are written as one. The later one is not kept.
+func merge(into, c *workflow.Change) {
+	if c.Start != nil {
+		into.Start = c.Start
+	}
+	into.Info = c.Info
+	if c.MemoChanged {
+		into.Memo, into.MemoChanged = c.Memo, true
+	}
+	if c.SearchAttributesChanged {
+		into.SearchAttributes, into.SearchAttributesChanged = c.SearchAttributes, true
+	}
+	mergeMap(&into.Activities, c.Activities)
+	mergeMap(&into.Timers, c.Timers)
+	mergeMap(&into.Children, c.Children)
+	mergeMap(&into.Signals, c.Signals)
+	mergeMap(&into.Cancels, c.Cancels)
+	mergeMap(&into.Requests, c.Requests)
+	mergeMap(&into.Buffered, c.Buffered)
+	into.Batches = append(into.Batches, c.Batches...)
+	into.Deleted = into.Deleted || c.Deleted
+}
+
+func mergeMap[K comparable, V any](into *map[K]V, from map[K]V) {
+	if *into == nil {
+		*into = from
+		return
+	}
+	for k, v := range from {
+		(*into)[k] = v
+	}
+}

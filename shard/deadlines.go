@@ -1,0 +1,241 @@
+package shard
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/record"
+	"github.com/perdure/perdure/store"
+	"github.com/perdure/perdure/timers"
+)
+
+// deadlines knows when which run must be looked at.
+//
+// A run has one row in the deadline family, at Info.Armed. A run in memory is
+// woken by its true next deadline, and its row may be earlier, never later: a
+// deadline that moves closer is written with the step that moves it, one that
+// moves away only when the run leaves memory or closes. So a row found for a
+// run that is not in memory is exact, or was left by a crash and early; then
+// looking at the run does no harm and sets it right.
+//
+// Rows beyond the horizon stay on disk. The queue holds every run in memory
+// that has a deadline, and every row before the horizon.
+type deadlines struct {
+	queue timers.Queue[engine.RunKey]
+	// horizon: all rows due before it have been read. While reading further
+	// goes on, next is where the horizon is going to be.
+	horizon time.Time
+	next    time.Time
+	reading bool
+	retryAt time.Time // after a read that went wrong
+	// flying counts the runs being looked at.
+	flying int
+}
+
+// remember notes when a run in memory is to be looked at.
+func (s *shard) remember(h *held) {
+	next := time.Time{}
+	if h.run != nil {
+		next = h.run.NextDeadline()
+	}
+	if next.IsZero() {
+		s.deadlines.queue.Remove(h.key)
+		return
+	}
+	s.deadlines.queue.Set(h.key, next)
+}
+
+// left notes that a run has left memory, and what its row says.
+func (d *deadlines) left(key engine.RunKey, due time.Time) {
+	end := d.horizon
+	if d.reading {
+		end = d.next
+	}
+	if due.IsZero() || !due.Before(end) {
+		d.queue.Remove(key)
+	}
+}
+
+// sealDeadline writes the run's row if it must be written, and Info.Armed with
+// it.
+func (s *shard) sealDeadline(b *batch, h *held) {
+	next, armed := h.run.NextDeadline(), h.run.Info.Armed
+	exact := h.exact || !h.run.Open()
+	h.exact = false
+	earlier := !next.IsZero() && (armed.IsZero() || next.Before(armed))
+	if !earlier && (!exact || next.Equal(armed)) {
+		return
+	}
+	if !armed.IsZero() {
+		b.rows.Delete(record.DeadlineKey(armed, h.key))
+	}
+	if !next.IsZero() {
+		b.rows.Put(record.DeadlineKey(next, h.key), record.DeadlineValue)
+	}
+	h.run.Info.Armed = next
+}
+
+// unarm removes the row of a run that is being deleted.
+func (s *shard) unarm(h *held) {
+	if armed := h.run.Info.Armed; !armed.IsZero() {
+		s.open.rows.Delete(record.DeadlineKey(armed, h.key))
+	}
+	s.deadlines.queue.Remove(h.key)
+}
+
+// fireDue looks at the runs that are due, not too many at once: the rest is no
+// less due in the next turn.
+func (s *shard) fireDue() {
+	d := &s.deadlines
+	for d.flying < s.opt.MaxDue && s.accepts() {
+		due, ok := d.queue.Next()
+		if !ok || due.After(s.now) {
+			break
+		}
+		key, _ := d.queue.Pop(s.now)
+		s.opt.Metrics.Late(s.now.Sub(due))
+		d.flying++
+		s.admit(&request{id: key.ID, runID: key.RunID, in: &workflow.Due{}, due: true,
+			done: func(_ any, err error) { s.looked(key, err) }})
+	}
+	if at := s.deadlinesAt(); !at.IsZero() && !at.After(s.now) {
+		s.readDeadlines()
+	}
+}
+
+// deadlinesAt is when to read on: well ahead while few are in memory; with
+// many, when there is no other way. Zero while a read is under way.
+func (s *shard) deadlinesAt() time.Time {
+	d := &s.deadlines
+	if d.reading {
+		return time.Time{}
+	}
+	at := d.horizon
+	if d.queue.Len() < s.opt.MaxHorizon {
+		at = at.Add(-s.opt.Horizon / 2)
+	}
+	if at.Before(d.retryAt) {
+		at = d.retryAt
+	}
+	return at
+}
+
+// retryDue is when a run is looked at again that could not be looked at, or
+// that is due still after it was.
+const retryDue = time.Second
+
+// looked takes note that a run was looked at. Its next deadline is in the
+// queue already, if it was found.
+func (s *shard) looked(key engine.RunKey, err error) {
+	switch engine.KindOf(err) {
+	case 0:
+		if err == nil {
+			return
+		}
+	case engine.KindNotFound:
+		return // a row left over; it goes with the run's next life, or never hurts
+	}
+	if s.aside[key.ID] == nil {
+		s.deadlines.queue.Set(key, s.now.Add(retryDue))
+	}
+}
+
+// alreadyDue keeps a run whose look left it due from keeping the loop busy.
+func (s *shard) alreadyDue(h *held) {
+	if next := h.run.NextDeadline(); !next.IsZero() && !next.After(s.now) {
+		s.opt.Log.Warn("a deadline remains after it was looked at", "run", h.key, "due", next)
+		s.deadlines.queue.Set(h.key, s.now.Add(retryDue))
+	}
+}
+
+// dueRow is a row of the deadline family.
+type dueRow struct {
+	due time.Time
+	key engine.RunKey
+}
+
+// readDeadlines moves the horizon on, beside the loop.
+func (s *shard) readDeadlines() {
+	d := &s.deadlines
+	from := d.horizon
+	d.next = s.now.Add(s.opt.Horizon)
+	d.reading = true
+	to := d.next
+	s.beside(func(ctx context.Context) {
+		rows, end, err := scanDeadlines(ctx, s.store, from, to, s.opt.MaxHorizon)
+		s.inbox.report(func() {
+			d.reading = false
+			if err != nil {
+				s.opt.Log.Error("read deadlines", "shard", s.index, "error", err)
+				d.retryAt = s.now.Add(retryDue)
+				return
+			}
+			s.addDeadlines(rows, end)
+		})
+	})
+}
+
+func (s *shard) addDeadlines(rows []dueRow, end time.Time) {
+	for _, r := range rows {
+		if s.inMemory(r.key) {
+			continue // memory knows better
+		}
+		if _, ok := s.deadlines.queue.Due(r.key); !ok {
+			s.deadlines.queue.Set(r.key, r.due)
+		}
+	}
+	s.deadlines.horizon = end
+}
+
+func (s *shard) inMemory(key engine.RunKey) bool {
+	e := s.entries[key.ID]
+	return e != nil && e.runs[key.RunID] != nil
+}
+
+// scanDeadlines reads the rows due in [from, to) of all slots, but at most the
+// earliest so many; end is how far it got.
+func scanDeadlines(ctx context.Context, st store.Shard, from, to time.Time, most int) (rows []dueRow, end time.Time, err error) {
+	end = to
+	slots := st.Slots()
+	for slot := slots.From; slot < slots.To; slot++ {
+		var bad error
+		lower, upper := record.DeadlineRows(slot, from, end)
+		err := st.Scan(ctx, lower, upper, func(e store.Entry) bool {
+			due, key, err := record.ParseDeadlineKey(e.Key)
+			if err != nil {
+				bad = err
+				return false
+			}
+			rows = append(rows, dueRow{due, key})
+			return true
+		})
+		if err == nil {
+			err = bad
+		}
+		if err != nil {
+			return nil, from, err
+		}
+		if len(rows) > 2*most {
+			rows, end = earliest(rows, most)
+		}
+	}
+	if len(rows) > most {
+		rows, end = earliest(rows, most)
+	}
+	return rows, end, nil
+}
+
+// earliest keeps so many rows, and those due at the same time as the last. All
+// that is due before end is among them.
+func earliest(rows []dueRow, most int) ([]dueRow, time.Time) {
+	slices.SortStableFunc(rows, func(a, b dueRow) int { return a.due.Compare(b.due) })
+	last := rows[most-1].due
+	n := most
+	for n < len(rows) && rows[n].due.Equal(last) {
+		n++
+	}
+	return rows[:n:n], last.Add(time.Nanosecond)
+}

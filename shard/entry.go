@@ -1,0 +1,233 @@
+package shard
+
+import (
+	"container/list"
+	"time"
+
+	historypb "go.temporal.io/api/history/v1"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/store"
+)
+
+// request is one input, or one look at the state, on its way through a shard.
+type request struct {
+	id    engine.ID
+	runID string // empty: the current run
+	in    workflow.Input
+	// look reads the state instead. h is never nil; NotFound is answered for it.
+	look func(h *held)
+	// done is called once: after durability, or with what went wrong.
+	done func(reply any, err error)
+	// outside: the request came from outside and counts against MaxPending.
+	outside bool
+	// also puts rows into the batch of the step, also of a refused one.
+	also func(b *store.Batch)
+	// task is the offer that a start is about.
+	task *engine.Task
+	// due: a deadline of the run, counted in dueFlying.
+	due bool
+}
+
+// entry is what is in memory of one execution id.
+type entry struct {
+	id   engine.ID
+	slot store.Slot
+
+	// known: current has been read or written since the entry was made.
+	known   bool
+	current string // run id of the newest run; empty when there is none
+	// currentChanged: the open batch must write the pointer.
+	currentChanged bool
+
+	// runs in memory by run id. A held without a run stands for one that does
+	// not exist.
+	runs map[string]*held
+
+	// waiting requests, behind a read of the store or in the ready list. While
+	// there are any, newer ones queue too: inputs are served in order.
+	waiting []*request
+	loading bool
+	ready   bool // in shard.ready
+
+	// lastBatch is the newest batch with changes to this id, or 0.
+	lastBatch uint64
+	// outgoing counts messages sent by this id that are on their way: later
+	// ones may not overtake them.
+	outgoing int
+
+	touched time.Time
+	// leaving: the entry goes from memory once what it wrote for that is durable.
+	leaving bool
+	place   *list.Element // in shard.recent
+}
+
+// held is a run in memory.
+//
+// Invariant: run is the stored state with the changes of all batches up to
+// lastBatch, and of what is deferred, applied.
+type held struct {
+	entry *entry
+	key   engine.RunKey
+	run   *workflow.Run // nil: there is no such run (never was, or deleted)
+
+	// change collects what is not yet in a sealed batch, several steps' worth.
+	change *workflow.Change
+	// dirty: the open batch will write change.
+	dirty bool
+	// deferred: change may wait; since is when the oldest of it was made.
+	deferred bool
+	since    time.Time
+	// exact: the deadline row must be written as it is, because the run is
+	// about to leave memory or has closed.
+	exact bool
+
+	lastBatch uint64 // newest batch with changes to this run
+	// fresh are history batches that are not durable yet, oldest first.
+	fresh []freshHistory
+
+	watchers map[*watcher]struct{}
+	queries  *runQueries
+}
+
+// freshHistory is one history batch on its way to the disk.
+type freshHistory struct {
+	batch  uint64 // 0: in the open batch or deferred
+	events []*historypb.HistoryEvent
+}
+
+// entryOf finds or makes the entry of an id and notes that it is in use.
+func (s *shard) entryOf(id engine.ID, slot store.Slot) *entry {
+	e := s.entries[id]
+	if e == nil {
+		e = &entry{id: id, slot: slot, runs: make(map[string]*held)}
+		s.entries[id] = e
+		e.place = s.recent.PushFront(e)
+	} else {
+		s.recent.MoveToFront(e.place)
+	}
+	e.touched = s.now
+	e.leaving = false
+	return e
+}
+
+func (s *shard) hold(e *entry, runID string, run *workflow.Run) *held {
+	h := &held{entry: e, key: engine.RunKey{ID: e.id, RunID: runID}, run: run}
+	e.runs[runID] = h
+	s.held++
+	s.opt.Metrics.Loaded(1)
+	return h
+}
+
+func (s *shard) drop(h *held) {
+	delete(h.entry.runs, h.key.RunID)
+	s.held--
+	s.opt.Metrics.Loaded(-1)
+}
+
+// busy reports whether new requests have to queue.
+func (e *entry) busy() bool { return e.loading || len(e.waiting) > 0 }
+
+// pinned reports whether the run must stay in memory.
+func (s *shard) pinned(h *held) bool {
+	return h.dirty || h.deferred || h.lastBatch > s.durable || len(h.watchers) > 0 || h.queries != nil
+}
+
+// settled reports whether a run that is not pinned can leave without a trace:
+// its deadline row says exactly when to look at it again.
+func settled(h *held) bool {
+	return h.run == nil || h.run.NextDeadline().Equal(h.run.Info.Armed)
+}
+
+// evict tries to take an entry out of memory. A run that would leave without a
+// trace of its true deadline is written first; it leaves when that is durable.
+func (s *shard) evict(e *entry) bool {
+	if e.busy() || e.lastBatch > s.durable || e.currentChanged || e.outgoing > 0 {
+		return false
+	}
+	free := true
+	for _, h := range e.runs {
+		free = s.release(h) && free
+	}
+	if !free {
+		return false
+	}
+	for _, h := range e.runs {
+		s.leave(h)
+	}
+	s.recent.Remove(e.place)
+	delete(s.entries, e.id)
+	return true
+}
+
+// release reports whether the run may leave memory now, and does what it takes
+// to let it leave later.
+func (s *shard) release(h *held) bool {
+	if h.deferred {
+		s.flush(h)
+		return false
+	}
+	if s.pinned(h) {
+		return false
+	}
+	if !settled(h) {
+		h.exact = true
+		s.touch(h)
+		return false
+	}
+	return true
+}
+
+func (s *shard) leave(h *held) {
+	if h.run != nil {
+		s.deadlines.left(h.key, h.run.NextDeadline())
+	}
+	s.drop(h)
+}
+
+// retire lets a run go that is closed or deleted, as soon as nobody needs it:
+// what is closed belongs in the store's cache, not among our objects.
+func (s *shard) retire(h *held) {
+	if h.run != nil && h.run.Open() || h.entry.busy() || h.entry.runs[h.key.RunID] != h {
+		return
+	}
+	if len(h.entry.runs) == 1 {
+		s.evict(h.entry)
+		return
+	}
+	if h.entry.current != h.key.RunID && s.release(h) {
+		s.leave(h)
+	}
+}
+
+// evictions keeps the number of runs in memory within bounds, and lets go of
+// idle ones. It looks at few entries a turn: a cache full of pinned runs must
+// not cost the loop its speed.
+func (s *shard) evictions() {
+	const most = 32
+	for range most {
+		oldest := s.recent.Back()
+		if oldest == nil {
+			return
+		}
+		e := oldest.Value.(*entry)
+		idle := !s.now.Before(e.touched.Add(s.opt.IdleAfter))
+		if !idle && s.held <= s.room {
+			return
+		}
+		if !s.evict(e) {
+			s.entryOf(e.id, e.slot) // to the front: look at the next one
+			e.leaving = true
+		}
+	}
+}
+
+// idleAt is when the next entry will have been idle for long enough.
+func (s *shard) idleAt() time.Time {
+	oldest := s.recent.Back()
+	if oldest == nil {
+		return time.Time{}
+	}
+	return oldest.Value.(*entry).touched.Add(s.opt.IdleAfter)
+}

@@ -1,0 +1,44 @@
+package shard
+
+import (
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
+)
+
+// fuse starts tasks that were just made for pollers that wait for them, in the
+// very batch that makes them. It saves a commit for each, and the row.
+func (s *shard) fuse(h *held, offers []engine.Task) {
+	for i := range offers {
+		t := &offers[i]
+		if h.run == nil || !s.open.offers.at[keyOf(t)] || s.ahead(t) {
+			continue
+		}
+		poller, reservation, ok := s.opt.Matcher.Reserve(s, *t)
+		if !ok {
+			continue
+		}
+		reply, ok := s.startFused(h, t, poller)
+		if !ok {
+			s.opt.Matcher.Release(reservation)
+			continue
+		}
+		s.open.handovers = append(s.open.handovers, handover{reservation, reply})
+	}
+}
+
+func (s *shard) startFused(h *held, t *engine.Task, poller engine.Poller) (reply any, ok bool) {
+	in := startInput(t, poller)
+	if missing := h.missing(workflow.Needs(h.run, in)); len(missing) > 0 {
+		return nil, false
+	}
+	res, err := s.core(h.key.ID, h.run, in)
+	if err != nil {
+		return nil, false
+	}
+	s.absorb(h.entry, h, res)
+	if s.open.offers.at[keyOf(t)] {
+		s.withdraw(t)
+	}
+	s.queriesAfter(h, in, res.Reply)
+	return res.Reply, true
+}

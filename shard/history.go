@@ -1,0 +1,178 @@
+package shard
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	historypb "go.temporal.io/api/history/v1"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/record"
+	"github.com/perdure/perdure/store"
+)
+
+// HistoryPage is a piece of a run's history as it is stored.
+type HistoryPage struct {
+	// Bytes is an encoded historypb.History.
+	Bytes []byte
+	// NextEventID is where the next page begins; 0 when there is none.
+	NextEventID int64
+}
+
+// noHistory refuses a read of a run that is not there, or no longer.
+func noHistory(key engine.RunKey) error {
+	return engine.NotFound("workflow execution not found for workflow ID %q and run ID %q", key.Name, key.RunID)
+}
+
+// readable waits until all that is in the run's history is durable, and returns
+// the store to read it from and the id of the last event.
+func (h *Host) readable(ctx context.Context, key engine.RunKey) (st store.Shard, last int64, err error) {
+	err = h.look(ctx, key.ID, key.RunID, func(s *shard, held *held) {
+		st, last = s.store, held.run.Info.NextEventID-1
+	})
+	return st, last, err
+}
+
+// History reads stored batches of a run, whole ones, that hold the events from
+// to to (inclusive; 0 or less: to the last one), at most maxBatches (0 or less:
+// all). The first batch may begin before from. Nothing is decoded.
+func (h *Host) History(ctx context.Context, key engine.RunKey, from, to int64, maxBatches int) (HistoryPage, error) {
+	st, last, err := h.readable(ctx, key)
+	if err != nil {
+		return HistoryPage{}, err
+	}
+	if to <= 0 || to > last {
+		to = last
+	}
+	if maxBatches <= 0 {
+		maxBatches = math.MaxInt
+	}
+	from = max(from, 1)
+	if from > to {
+		return HistoryPage{}, nil
+	}
+	first, err := batchHolding(ctx, st, key, from)
+	if err != nil {
+		return HistoryPage{}, err
+	}
+	return readPage(ctx, st, key, first, to, maxBatches)
+}
+
+func readPage(ctx context.Context, st store.Shard, key engine.RunKey, first, to int64, maxBatches int) (HistoryPage, error) {
+	var page HistoryPage
+	var bad error
+	next := first
+	lower, upper := record.HistoryRows(key, first, to+1)
+	err := st.Scan(ctx, lower, upper, func(e store.Entry) bool {
+		var batch record.HistoryBatch
+		if batch, bad = record.OpenHistory(e.Value); bad != nil {
+			return false
+		}
+		if batch.First != next {
+			bad = fmt.Errorf("history of %v has no event %d: %w", key, next, store.ErrCorrupt)
+			return false
+		}
+		if maxBatches--; maxBatches < 0 {
+			page.NextEventID = next
+			return false
+		}
+		page.Bytes = append(page.Bytes, batch.Bytes...)
+		next = batch.Last + 1
+		return true
+	})
+	switch {
+	case err != nil:
+		return HistoryPage{}, fmt.Errorf("read history of %v: %w", key, err)
+	case bad != nil:
+		return HistoryPage{}, damaged(key, bad)
+	case next == first:
+		return HistoryPage{}, noHistory(key) // deleted meanwhile
+	}
+	return page, nil
+}
+
+// damaged answers a read of a history that is not what was written.
+func damaged(key engine.RunKey, err error) error {
+	return fmt.Errorf("history of %v: %w (%w)", key, engine.Refuse(engine.KindDataLoss, "the history cannot be read"), err)
+}
+
+// batchHolding finds the batch an event is in. Batches are named by their first
+// event, and a store scans upwards only: look at a window before the event,
+// and at larger ones if no batch begins there.
+func batchHolding(ctx context.Context, st store.Shard, key engine.RunKey, eventID int64) (first int64, err error) {
+	for span := int64(0); ; span = max(64, 4*span) {
+		start := max(1, eventID-span)
+		lower, upper := record.HistoryRows(key, start, eventID+1)
+		err := st.Scan(ctx, lower, upper, func(e store.Entry) bool {
+			if _, id, err := record.ParseHistoryKey(e.Key); err == nil {
+				first = id
+			}
+			return true
+		})
+		if err != nil {
+			return 0, fmt.Errorf("find event %d of %v: %w", eventID, key, err)
+		}
+		if first > 0 {
+			return first, nil
+		}
+		if start == 1 {
+			return 0, noHistory(key)
+		}
+	}
+}
+
+// HistoryReverse reads events downwards from the given one (0 or less: the
+// last), whole batches, at most maxBatches; next is where to go on, 0 after
+// event 1.
+func (h *Host) HistoryReverse(ctx context.Context, key engine.RunKey, from int64, maxBatches int) (events []*historypb.HistoryEvent, next int64, err error) {
+	st, last, err := h.readable(ctx, key)
+	if err != nil {
+		return nil, 0, err
+	}
+	if from <= 0 || from > last {
+		from = last
+	}
+	for n := 0; from >= 1 && (maxBatches <= 0 || n < maxBatches); n++ {
+		first, err := batchHolding(ctx, st, key, from)
+		if err != nil {
+			return nil, 0, err
+		}
+		batch, err := readBatch(ctx, st, key, first)
+		if err != nil {
+			return nil, 0, err
+		}
+		batch = batch[:min(int64(len(batch)), from-first+1)]
+		slices.Reverse(batch)
+		events = append(events, batch...)
+		from = first - 1
+	}
+	return events, from, nil
+}
+
+func readBatch(ctx context.Context, st store.Shard, key engine.RunKey, first int64) ([]*historypb.HistoryEvent, error) {
+	row, err := st.Get(ctx, record.HistoryKey(key, first))
+	if err != nil {
+		return nil, fmt.Errorf("read history of %v: %w", key, err)
+	}
+	batch, err := record.OpenHistory(row)
+	if err != nil {
+		return nil, damaged(key, err)
+	}
+	events, err := batch.Events()
+	if err != nil {
+		return nil, damaged(key, err)
+	}
+	return events, nil
+}
+
+// Event reads one event of the batch that begins with batchID. It waits until
+// the event is durable.
+func (h *Host) Event(ctx context.Context, key engine.RunKey, batchID, eventID int64) (*historypb.HistoryEvent, error) {
+	st, _, err := h.readable(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return readEvent(ctx, st, key, batchID, eventID)
+}

@@ -1,0 +1,271 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/record"
+	"github.com/perdure/perdure/store"
+)
+
+// Host owns all slots of a store, cut into shards, and routes to them. All
+// methods may be called from any goroutine.
+type Host struct {
+	opt    Options
+	shards []atomic.Pointer[shard] // the one that serves, or the last that did
+	bounds []store.SlotRange
+	direct directQueries
+
+	fatal     chan struct{}
+	fatalOnce sync.Once
+
+	mu struct {
+		sync.Mutex
+		stopping bool
+		// opening counts shards that are being opened again.
+		opening int
+		still   chan struct{} // closed when opening falls to 0 while stopping
+	}
+}
+
+// Open opens the slots of the driver and recovers what is outstanding. The
+// driver stays the caller's, to be closed after Stop.
+func Open(ctx context.Context, opt Options) (*Host, error) {
+	h := &Host{opt: opt.withDefaults(), fatal: make(chan struct{})}
+	h.mu.still = make(chan struct{})
+	h.direct.init()
+	n := h.opt.Shards
+	h.shards = make([]atomic.Pointer[shard], n)
+	var opened []*shard
+	for i := range n {
+		slots := store.SlotRange{
+			From: store.Slot(i * store.Slots / n),
+			To:   store.Slot((i + 1) * store.Slots / n),
+		}
+		h.bounds = append(h.bounds, slots)
+		s, err := h.open(ctx, i, nil)
+		if err != nil {
+			for _, s := range opened {
+				s.cancel()
+				_ = s.store.Close() // nothing was written
+			}
+			return nil, err
+		}
+		opened = append(opened, s)
+		h.shards[i].Store(s)
+	}
+	// Only now, since messages go from one to another.
+	for _, s := range opened {
+		s.begin()
+	}
+	return h, nil
+}
+
+// open opens one shard and recovers it. It does not begin to serve.
+func (h *Host) open(ctx context.Context, index int, aside map[engine.ID]error) (*shard, error) {
+	slots := h.bounds[index]
+	st, err := h.opt.Driver.Open(ctx, slots)
+	if err != nil {
+		return nil, fmt.Errorf("open shard %d: %w", index, err)
+	}
+	if aside == nil {
+		aside = make(map[engine.ID]error)
+	}
+	s := newShard(h, index, slots, st, aside)
+	if err := s.recover(ctx); err != nil {
+		s.cancel()
+		return nil, errors.Join(err, st.Close())
+	}
+	return s, nil
+}
+
+// shardOf is the shard an id belongs to.
+func (h *Host) shardOf(id engine.ID) *shard { return h.ownerOf(record.SlotOf(id)) }
+
+func (h *Host) ownerOf(slot store.Slot) *shard {
+	i := int(slot) * len(h.shards) / store.Slots
+	for !h.bounds[i].Contains(slot) { // the division rounds
+		i++
+	}
+	return h.shards[i].Load()
+}
+
+// Submit has an input carried out by the run, or by the current one if runID is
+// empty. done is called once, from any goroutine, when the outcome is durable.
+// err is an *engine.Refusal, or a fault after which the outcome is unknown.
+func (h *Host) Submit(id engine.ID, runID string, in workflow.Input, done func(reply any, err error)) {
+	h.shardOf(id).submit(&request{id: id, runID: runID, in: in, done: done, outside: true})
+}
+
+// Do is Submit for a caller that waits. When ctx ends before the outcome is
+// known the error is ctx's, and the input goes on.
+func (h *Host) Do(ctx context.Context, id engine.ID, runID string, in workflow.Input) (reply any, err error) {
+	type outcome struct {
+		reply any
+		err   error
+	}
+	result := make(chan outcome, 1)
+	h.Submit(id, runID, in, func(reply any, err error) { result <- outcome{reply, err} })
+	select {
+	case o := <-result:
+		return o.reply, o.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// View calls read with the run's present state, on the loop that owns it: read
+// must be quick, and copy the maps it keeps. View returns nil once what read
+// has seen is durable.
+func (h *Host) View(ctx context.Context, id engine.ID, runID string, read func(*workflow.Run)) error {
+	return h.look(ctx, id, runID, func(_ *shard, held *held) { read(held.run) })
+}
+
+func (h *Host) look(ctx context.Context, id engine.ID, runID string, look func(*shard, *held)) error {
+	result := make(chan error, 1)
+	s := h.shardOf(id)
+	s.submit(&request{
+		id: id, runID: runID, outside: true,
+		look: func(held *held) { look(s, held) },
+		done: func(_ any, err error) { result <- err },
+	})
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// FeedDone says that the visibility index has these changes on stable storage.
+func (h *Host) FeedDone(positions []FeedPosition) {
+	for _, p := range positions {
+		s := h.ownerOf(p.Slot)
+		s.inbox.report(func() { s.feedDone(p) })
+	}
+}
+
+// Fatal is closed when the store cannot go on in this process.
+func (h *Host) Fatal() <-chan struct{} { return h.fatal }
+
+// failed opens the slots of a finished shard again.
+func (h *Host) failed(s *shard, err error, stopping bool) {
+	h.opt.Log.Error("a shard has failed and is opened again", "shard", s.index, "error", err)
+	h.mu.Lock()
+	stopping = stopping || h.mu.stopping
+	if !stopping {
+		h.mu.opening++
+	}
+	h.mu.Unlock()
+	if stopping {
+		return
+	}
+	h.opt.Spawn(func() {
+		_ = s.store.Close() // it has failed already
+		h.reopen(s, 0)
+	})
+}
+
+// maxReopenPause is the longest wait between two attempts to open a shard.
+const maxReopenPause = 10 * time.Second
+
+// reopen puts a new shard in the place of a finished one, trying until it
+// succeeds, the host stops, or the store is beyond hope.
+func (h *Host) reopen(old *shard, tries int) {
+	if h.isStopping() || h.isFatal() {
+		h.openingEnded()
+		return
+	}
+	s, err := h.open(context.Background(), old.index, old.aside)
+	if err == nil {
+		h.opt.Metrics.Reopened()
+		h.opt.Log.Info("a shard is open again", "shard", s.index, "epoch", s.store.Epoch())
+		h.shards[s.index].Store(s)
+		s.begin()
+		if h.openingEnded() {
+			s.stop() // Stop may have missed it
+		}
+		return
+	}
+	h.opt.Log.Error("open a shard again", "shard", old.index, "error", err)
+	pause := min(50*time.Millisecond<<min(tries, 8), maxReopenPause)
+	h.opt.Clock.AfterFunc(pause, func() {
+		h.opt.Spawn(func() { h.reopen(old, tries+1) })
+	})
+}
+
+// isFatal reports whether the store has given up, and passes it on.
+func (h *Host) isFatal() bool {
+	select {
+	case <-h.opt.Driver.Fatal():
+		h.fatalOnce.Do(func() {
+			h.opt.Log.Error("the store cannot go on", "error", h.opt.Driver.Err())
+			close(h.fatal)
+		})
+		return true
+	default:
+		return false
+	}
+}
+
+func (h *Host) isStopping() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.mu.stopping
+}
+
+func (h *Host) openingEnded() (stopping bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.mu.opening--
+	if h.mu.stopping && h.mu.opening == 0 {
+		close(h.mu.still)
+	}
+	return h.mu.stopping
+}
+
+// Stop takes no more inputs, finishes and writes what is under way, and closes
+// the shards. When ctx ends first its error is returned; nothing acknowledged
+// is lost then either. It may be called again.
+func (h *Host) Stop(ctx context.Context) error {
+	h.mu.Lock()
+	if !h.mu.stopping {
+		h.mu.stopping = true
+		if h.mu.opening == 0 {
+			close(h.mu.still)
+		}
+	}
+	h.mu.Unlock()
+	h.direct.dropAll()
+	for i := range h.shards {
+		h.shards[i].Load().stop()
+	}
+	if err := wait(ctx, h.mu.still); err != nil {
+		return err
+	}
+	var errs []error
+	for i := range h.shards {
+		s := h.shards[i].Load()
+		s.stop()
+		if err := wait(ctx, s.stopped); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func wait(ctx context.Context, still <-chan struct{}) error {
+	select {
+	case <-still:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the shards to be still: %w", context.Cause(ctx))
+	}
+}

@@ -1,0 +1,54 @@
+package shard
+
+// perform does what had to wait until a batch is durable, in this order: the
+// visibility index must have the change before its caller can ask for it (I10),
+// and whoever asked hears before others are sent to look.
+func (s *shard) perform(b *batch) {
+	if len(b.feed) > 0 {
+		s.opt.Feed.Append(b.feed)
+	}
+	s.performing = b
+	for len(b.replies) > 0 {
+		reply := b.replies[0]
+		b.replies = b.replies[1:]
+		reply(nil)
+	}
+	for len(b.handovers) > 0 {
+		h := b.handovers[0]
+		b.handovers = b.handovers[1:]
+		s.opt.Matcher.Deliver(h.reservation, h.started)
+	}
+	s.performing = nil
+	s.performOffers(b)
+	for _, l := range b.letters {
+		s.dispatch(l)
+	}
+	for _, seen := range b.seen {
+		s.settle(b, seen)
+	}
+	for _, e := range b.entries {
+		if e.leaving || len(e.runs) == 0 {
+			s.evict(e)
+		}
+	}
+}
+
+// settle does for a run what its batch being durable allows.
+func (s *shard) settle(b *batch, seen seen) {
+	h := seen.h
+	n := 0
+	for n < len(h.fresh) && h.fresh[n].batch != 0 && h.fresh[n].batch <= b.no {
+		n++
+	}
+	h.fresh = h.fresh[n:]
+	if len(h.fresh) == 0 {
+		h.fresh = nil
+	}
+	s.wakeWatchers(h, seen)
+	s.settleQueries(h)
+	if seen.closed {
+		s.retire(h)
+	} else if h.entry.leaving {
+		s.evict(h.entry)
+	}
+}

@@ -1,0 +1,411 @@
+package shard
+
+import (
+	"container/list"
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/internal/clock"
+	"github.com/perdure/perdure/record"
+	"github.com/perdure/perdure/store"
+)
+
+// shard is one loop and what it owns: a range of slots, under one epoch. After
+// a fault it is finished and the host makes another.
+type shard struct {
+	opt   *Options
+	host  *Host
+	index int
+	slots store.SlotRange
+	store store.Shard
+	room  int // runs this shard may keep in memory
+
+	// ctx ends when the shard is finished; reads under way end with it.
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	inbox   inbox
+	pending atomic.Int64 // requests from outside, accepted and not answered
+	// stopped is closed when a stop is complete or the shard has failed.
+	stopped chan struct{}
+
+	// All below is the loop's alone.
+
+	// reports and inputs taken from the inbox and not yet looked at, and the
+	// request in hand: a bug must not swallow them.
+	reports    []func()
+	inputs     []*request
+	hand       *request
+	performing *batch
+
+	// now is the shard's time. Invariant: never earlier than any time it has
+	// ever written.
+	now time.Time
+
+	entries map[engine.ID]*entry
+	recent  *list.List // entries, the one used last first
+	held    int
+	ready   []*entry
+	aside   map[engine.ID]error
+
+	open    *batch
+	flying  []*batch // sealed and not ended, oldest first
+	durable uint64   // newest batch that is durable
+
+	lazy      store.Batch
+	lazySince time.Time
+	deferred  []*held
+	sequence  uint64
+	fed       map[store.Slot][]uint64 // feed rows not acknowledged
+
+	watching int // watchers of all runs
+	reading  int
+	readers  []func(ctx context.Context)
+
+	deadlines deadlines
+	backlog   backlog
+	outbox    outbox
+	local     local
+	queries   queries
+
+	alarm   clock.Timer // nil: none is set
+	alarmAt time.Time
+	alarmNo uint64
+
+	state shardState
+	// broken is the bug because of which the open batch was dropped: the shard
+	// fails once what is under way has ended.
+	broken  error
+	culprit engine.ID // whose rows are being sealed
+}
+
+type shardState uint8
+
+const (
+	serving shardState = iota
+	stopping
+	finished
+)
+
+func newShard(h *Host, index int, slots store.SlotRange, st store.Shard, aside map[engine.ID]error) *shard {
+	s := &shard{
+		opt: &h.opt, host: h, index: index, slots: slots, store: st,
+		room:     max(1, h.opt.CacheRuns/h.opt.Shards),
+		stopped:  make(chan struct{}),
+		entries:  make(map[engine.ID]*entry),
+		recent:   list.New(),
+		aside:    aside,
+		open:     newBatch(1),
+		sequence: record.FirstSequence(st.Epoch()),
+		fed:      make(map[store.Slot][]uint64),
+	}
+	s.backlog.queues = make(map[engine.TaskQueue]*queue)
+	s.backlog.depths.of = make(map[engine.TaskQueue]int)
+	s.queries.init()
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.inbox.spawn, s.inbox.run = h.opt.Spawn, s.run
+	return s
+}
+
+// run turns the loop until there is nothing to do.
+func (s *shard) run() {
+	for {
+		s.turn()
+		if len(s.reports) == 0 && len(s.inputs) == 0 && s.inbox.rest(s.accepts()) {
+			return
+		}
+	}
+}
+
+// inputsPerTurn bounds the inputs taken in one turn, so that what is durable
+// does not wait long to be told.
+const inputsPerTurn = 128
+
+// turn takes what has come in and carries it out. It never waits.
+func (s *shard) turn() {
+	defer s.recoverBreach()
+	most := 0
+	if s.accepts() {
+		most = inputsPerTurn
+	}
+	s.takeIn(most)
+	s.tick()
+	for len(s.reports) > 0 {
+		f := s.reports[0]
+		s.reports = s.reports[1:]
+		f()
+	}
+	for len(s.inputs) > 0 {
+		r := s.inputs[0]
+		s.inputs = s.inputs[1:]
+		if s.state != serving || s.broken != nil {
+			s.finish(r, nil, ErrUnavailable)
+			continue
+		}
+		s.admit(r)
+	}
+	if s.ended() {
+		return
+	}
+	if s.broken != nil {
+		s.failWhenStill()
+		return
+	}
+	s.drainReady()
+	if s.state == serving {
+		s.fireDue()
+	}
+	s.flushDeferred(s.state == stopping)
+	s.evictions()
+	s.commit()
+	s.setAlarm()
+	s.stopWhenStill()
+}
+
+func (s *shard) takeIn(most int) {
+	reports, inputs := s.inbox.take(most)
+	s.reports = append(s.reports, reports...)
+	s.inputs = append(s.inputs, inputs...)
+}
+
+// tick reads the clock. The shard's time never runs backwards.
+func (s *shard) tick() {
+	if now := s.opt.Clock.Now().UTC().Round(0); now.After(s.now) {
+		s.now = now
+	}
+}
+
+// accepts reports whether there is room for more steps: with all batches under
+// way and the open one full, inputs wait in the inbox, and there their number
+// is bounded.
+func (s *shard) accepts() bool {
+	if s.broken != nil {
+		return false
+	}
+	full := s.open.steps >= s.opt.MaxBatchSteps || s.open.size() >= s.opt.MaxBatchBytes
+	return !full || len(s.flying) < s.opt.MaxFlying
+}
+
+func (s *shard) ended() bool { return s.state == finished }
+
+// newest is the newest batch that holds anything.
+func (s *shard) newest() uint64 {
+	if s.open.worth() {
+		return s.open.no
+	}
+	return s.open.no - 1
+}
+
+// setAlarm asks the clock to wake the loop when something falls due. What
+// cannot be done now although it is due waits for a batch to end, which makes a
+// turn by itself.
+func (s *shard) setAlarm() {
+	at := s.nextAlarm()
+	if s.alarm != nil {
+		if at.Equal(s.alarmAt) {
+			return
+		}
+		s.alarm.Stop()
+		s.alarm = nil
+	}
+	if at.IsZero() || s.state != serving {
+		return
+	}
+	s.alarmAt = at
+	s.alarmNo++
+	no := s.alarmNo
+	s.alarm = s.opt.Clock.AfterFunc(max(at.Sub(s.now), 0), func() {
+		s.inbox.report(func() {
+			if s.alarmNo == no {
+				s.alarm = nil
+			}
+		})
+	})
+}
+
+// nextAlarm is when the loop has to turn even if nothing comes in; zero for
+// never.
+func (s *shard) nextAlarm() (at time.Time) {
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	}
+	if due, ok := s.deadlines.queue.Next(); ok && s.deadlines.flying < s.opt.MaxDue && s.accepts() {
+		sooner(due)
+	}
+	if len(s.deferred) > 0 {
+		sooner(s.deferred[0].since.Add(s.opt.DeferFor))
+	}
+	if !s.lazySince.IsZero() && len(s.flying) < s.opt.MaxFlying {
+		sooner(s.lazySince.Add(lazyFor))
+	}
+	sooner(s.idleAt())
+	sooner(s.deadlinesAt())
+	return at
+}
+
+// recoverBreach confines a bug: the batch it happened in is dropped, and the
+// shard begins anew from what is durable.
+func (s *shard) recoverBreach() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	bug := fmt.Errorf("shard %d: %v\n%s", s.index, p, debug.Stack())
+	s.opt.Log.Error("a bug: the shard drops its open batch and opens again; please report it", "shard", s.index, "error", bug)
+	if s.culprit != (engine.ID{}) {
+		_ = s.setAside(s.culprit, bug)
+	}
+	if r := s.hand; r != nil {
+		s.hand = nil
+		s.finish(r, nil, ErrUnavailable)
+	}
+	if s.ended() {
+		return
+	}
+	if s.performing != nil {
+		s.discard(s.performing, ErrUnavailable)
+		s.performing = nil
+	}
+	s.broken = bug
+	b := s.open
+	s.open = newBatch(b.no + 1)
+	s.discard(b, ErrUnavailable)
+}
+
+// failWhenStill ends a broken shard when its batches under way have ended, so
+// that what is durable is still told.
+func (s *shard) failWhenStill() {
+	if len(s.flying) == 0 {
+		s.fail(s.broken)
+	}
+}
+
+// discard tells those who wait for a batch that it will not be.
+func (s *shard) discard(b *batch, fault error) {
+	for _, h := range b.handovers {
+		s.opt.Matcher.Release(h.reservation)
+	}
+	for _, reply := range b.replies {
+		reply(fault)
+	}
+	b.replies, b.handovers = nil, nil
+}
+
+// fail ends the shard: it forgets its memory, answers everybody, and has the
+// host open the slots again.
+func (s *shard) fail(err error) {
+	if s.ended() {
+		return
+	}
+	stop := s.state == stopping
+	s.finishAll(fmt.Errorf("%w (%w)", ErrUnavailable, err))
+	s.host.failed(s, err, stop)
+}
+
+// finishAll answers everybody and lets go of everything.
+func (s *shard) finishAll(fault error) {
+	s.state = finished
+	s.cancel()
+	if s.alarm != nil {
+		s.alarm.Stop()
+		s.alarm = nil
+	}
+	left := s.inbox.close()
+	s.opt.Matcher.Forget(s)
+	for _, b := range append(s.flying, s.open) {
+		s.discard(b, fault)
+	}
+	for _, r := range append(s.inputs, left...) {
+		s.finish(r, nil, fault)
+	}
+	for _, e := range s.entries {
+		for _, r := range e.waiting {
+			s.finish(r, nil, fault)
+		}
+		for _, h := range e.runs {
+			s.dropWatchers(h, fault)
+			s.dropQueries(h)
+		}
+	}
+	s.opt.Metrics.Loaded(-s.held)
+	s.entries, s.recent, s.held = map[engine.ID]*entry{}, list.New(), 0
+	s.reports, s.inputs = nil, nil
+	s.ready, s.flying, s.deferred, s.readers = nil, nil, nil, nil
+	close(s.stopped)
+}
+
+// stop begins a clean end: nothing new is taken, what is under way is finished
+// and what was deferred is written.
+func (s *shard) stop() {
+	s.inbox.report(func() {
+		if s.state == serving {
+			s.state = stopping
+			s.opt.Matcher.Forget(s)
+		}
+	})
+}
+
+func (s *shard) stopWhenStill() {
+	if s.state != stopping || len(s.flying) > 0 || s.open.worth() {
+		return
+	}
+	if len(s.lazy.Ops) > 0 {
+		s.lazySince = time.Time{}.Add(1) // due
+		s.commit()
+		return
+	}
+	s.finishAll(ErrUnavailable)
+}
+
+// The time a shard has reached is kept with each batch, so that a clock that
+// was set back while the server was down does not take it back in time.
+const (
+	timeKind = "shard"
+	timeName = "time"
+	timeText = 1 // field
+)
+
+func (s *shard) sealTime(b *batch) {
+	b.rows.Put(record.MetaKey(s.slots.From, timeKind, timeName),
+		record.EncodeMeta(map[int]string{timeText: s.now.Format(time.RFC3339Nano)}))
+}
+
+// recoverTime finds the latest time that any owner of these slots has written.
+func (s *shard) recoverTime(ctx context.Context) error {
+	from, to := record.Family(store.FamilyMeta, s.slots)
+	var bad error
+	err := s.store.Scan(ctx, from, to, func(e store.Entry) bool {
+		if kind, name, err := record.ParseMetaKey(e.Key); err != nil || kind != timeKind || name != timeName {
+			return true
+		}
+		texts, err := record.DecodeMeta(e.Value)
+		if err != nil {
+			bad = fmt.Errorf("time of slot %d: %w", e.Key.Slot, err)
+			return false
+		}
+		if t, err := time.Parse(time.RFC3339Nano, texts[timeText]); err == nil && t.After(s.now) {
+			s.now = t.UTC()
+		}
+		return true
+	})
+	if err == nil {
+		err = bad
+	}
+	return err
+}
+
+// peers is the shard that owns an id.
+func (s *shard) peers(id engine.ID) *shard { return s.host.shardOf(id) }
+
+// kindOfInput is an input's name for measurements.
+func kindOfInput(in workflow.Input) string {
+	return strings.TrimPrefix(fmt.Sprintf("%T", in), "*workflow.")
+}

@@ -1,0 +1,409 @@
+package shard
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"google.golang.org/protobuf/proto"
+
+	"go.temporal.io/api/errordetails/v1"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/record"
+)
+
+// submit leaves a request for the loop, from any goroutine.
+func (s *shard) submit(r *request) {
+	if r.outside {
+		if s.pending.Add(1) > int64(s.opt.MaxPending) {
+			s.pending.Add(-1)
+			r.done(nil, ErrBusy)
+			return
+		}
+	}
+	if !s.inbox.put(r) {
+		s.finish(r, nil, ErrUnavailable)
+	}
+}
+
+// finish tells the caller.
+func (s *shard) finish(r *request, reply any, err error) {
+	if r.outside {
+		s.pending.Add(-1)
+	}
+	r.done(reply, err)
+}
+
+// answer tells the caller once nothing it could have seen can be undone.
+func (s *shard) answer(r *request, reply any, err error) {
+	if s.hand == r {
+		s.hand = nil
+	}
+	if r.due {
+		s.deadlines.flying--
+	}
+	var last uint64
+	if e := s.entries[r.id]; e != nil {
+		last = e.lastBatch
+	}
+	s.after(last, func(fault error) {
+		if fault != nil {
+			reply, err = nil, fault
+		}
+		s.finish(r, reply, err)
+	})
+}
+
+// admit begins to serve a request, or queues it behind others of its id.
+func (s *shard) admit(r *request) {
+	if err := s.aside[r.id]; err != nil {
+		s.answer(r, nil, err)
+		return
+	}
+	e := s.entryOf(r.id, record.SlotOf(r.id))
+	if e.busy() {
+		e.waiting = append(e.waiting, r)
+		return
+	}
+	if !s.serve(e, r) {
+		e.waiting = append(e.waiting, r)
+	}
+}
+
+// drainReady serves the requests of entries whose load has come.
+func (s *shard) drainReady() {
+	for len(s.ready) > 0 && s.accepts() {
+		e := s.ready[0]
+		s.ready = s.ready[1:]
+		e.ready = false
+		for len(e.waiting) > 0 && !e.loading && s.accepts() {
+			r := e.waiting[0]
+			if err := s.aside[r.id]; err != nil {
+				s.answer(r, nil, err)
+			} else if !s.serve(e, r) {
+				break
+			}
+			e.waiting = e.waiting[1:]
+		}
+		if len(e.waiting) == 0 {
+			e.waiting = nil
+		}
+		s.enqueue(e)
+		if !s.accepts() {
+			return
+		}
+	}
+}
+
+// serve carries a request out. It reports false when something has to be read
+// first; the read is under way then.
+func (s *shard) serve(e *entry, r *request) bool {
+	outer := s.hand
+	s.hand = r
+	served := s.carryOut(e, r)
+	s.hand = outer
+	return served
+}
+
+func (s *shard) carryOut(e *entry, r *request) bool {
+	h, ok := s.resolve(e, r)
+	if !ok {
+		return false
+	}
+	if r.look != nil {
+		if h == nil || h.run == nil {
+			s.answer(r, nil, notFound(r))
+			return true
+		}
+		r.look(h)
+		s.answer(r, nil, nil)
+		return true
+	}
+	var run *workflow.Run
+	if h != nil {
+		run = h.run
+	}
+	if run != nil {
+		if missing := h.missing(workflow.Needs(run, r.in)); len(missing) > 0 {
+			s.loadEvents(h, missing)
+			return false
+		}
+	}
+	if run == nil && !concernsID(r.in) {
+		s.refused(r, notFound(r))
+		return true
+	}
+	if r.due && !run.Open() && e.outgoing > 0 {
+		// Its last words are still on their way and must stay readable.
+		s.answer(r, nil, ErrUnavailable)
+		return true
+	}
+	res, err := s.core(e.id, run, r.in)
+	if err != nil {
+		s.refused(r, err)
+		return true
+	}
+	s.absorb(e, h, res)
+	s.stepped(e, h, r, res.Reply)
+	return true
+}
+
+// stepped does what follows a step that was carried out.
+func (s *shard) stepped(e *entry, h *held, r *request, reply any) {
+	if r.also != nil {
+		r.also(&s.open.rows)
+		e.lastBatch = s.open.no
+	}
+	if r.task != nil {
+		s.withdraw(r.task) // unless the step has done so
+	}
+	if r.due && h.run != nil {
+		s.alreadyDue(h)
+	}
+	s.queriesAfter(h, r.in, reply)
+	s.postLocal()
+	if refusal, ok := reply.(*engine.Refusal); ok && refusal.Commit {
+		s.answer(r, nil, refusal)
+		return
+	}
+	s.answer(r, reply, nil)
+}
+
+func (s *shard) refused(r *request, err error) {
+	if r.also != nil && engine.KindOf(err) != 0 {
+		r.also(&s.open.rows)
+	}
+	if r.task != nil && engine.KindOf(err) == engine.KindStale {
+		// The offer is void for good; should its row be there, it must not come
+		// back with the next start.
+		s.lazy.Delete(record.TaskKey(r.task))
+		s.lazyAdded()
+	}
+	s.answer(r, nil, err)
+}
+
+// resolve finds the run a request is about; nil when there is none. It reports
+// false when that has to be read first.
+func (s *shard) resolve(e *entry, r *request) (*held, bool) {
+	runID := r.runID
+	if runID == "" || concernsID(r.in) {
+		if !e.known {
+			s.loadCurrent(e)
+			return nil, false
+		}
+		if runID = e.current; runID == "" {
+			return nil, true
+		}
+	}
+	h := e.runs[runID]
+	if h == nil {
+		s.loadRun(e, runID)
+		return nil, false
+	}
+	if !e.known && h.run != nil && mayDelete(r.in) {
+		s.loadPointer(e)
+		return nil, false
+	}
+	return h, true
+}
+
+// mayDelete reports whether an input may remove the run, so that the pointer to
+// the current run must be known.
+func mayDelete(in workflow.Input) bool {
+	switch in.(type) {
+	case *workflow.Delete, *workflow.Due:
+		return true
+	}
+	return false
+}
+
+func concernsID(in workflow.Input) bool {
+	switch in.(type) {
+	case *workflow.StartWorkflow, *workflow.SignalWithStart:
+		return true
+	}
+	return false
+}
+
+func notFound(r *request) error {
+	if r.runID == "" {
+		return engine.NotFound("workflow not found for ID: %s", r.id.Name)
+	}
+	return engine.NotFound("workflow execution not found for workflow ID %q and run ID %q", r.id.Name, r.runID)
+}
+
+// core calls the machine. A panic inside it is a bug that has changed nothing:
+// the execution is set aside and the shard goes on.
+func (s *shard) core(id engine.ID, run *workflow.Run, in workflow.Input) (res *workflow.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			res, err = nil, s.setAside(id, fmt.Errorf("step %T: %v\n%s", in, p, debug.Stack()))
+		}
+	}()
+	env, err := s.env(id, in)
+	if err != nil {
+		return nil, err
+	}
+	s.open.steps++
+	if concernsID(in) {
+		res, err = workflow.StepID(env, id, run, in)
+	} else {
+		res, err = workflow.Step(env, run, in)
+	}
+	s.opt.Metrics.Step(kindOfInput(in), err != nil)
+	return res, err
+}
+
+func (s *shard) env(id engine.ID, in workflow.Input) (*engine.Env, error) {
+	ns := s.opt.Namespaces.ByID(id.NamespaceID)
+	if ns == nil {
+		if concernsID(in) {
+			return nil, &engine.Refusal{
+				Kind: engine.KindNamespaceNotFound, Message: fmt.Sprintf("Namespace %s is not found.", id.NamespaceID),
+				Detail: &errordetails.NamespaceNotFoundFailure{Namespace: id.NamespaceID},
+			}
+		}
+		// What runs in a namespace that is gone still times out and is removed.
+		ns = &engine.Namespace{ID: id.NamespaceID, Name: id.NamespaceID}
+	}
+	return &engine.Env{Now: s.now, Fresh: engine.NewFresh(s.opt.Seed()), Namespace: ns, Limits: s.opt.Limits}, nil
+}
+
+// setAside lets nothing happen to an execution any more: what a bug has brought
+// about once it will again. A restart of the process lifts it.
+func (s *shard) setAside(id engine.ID, bug error) error {
+	s.opt.Log.Error("an execution is set aside because of a bug; please report it", "shard", s.index, "id", id, "error", bug)
+	err := engine.Refuse(engine.KindUnavailable, "the execution is set aside because of a bug in the server; see its log")
+	s.aside[id] = err
+	return err
+}
+
+// absorb brings what a step did into memory and into the open batch.
+func (s *shard) absorb(e *entry, h *held, res *workflow.Result) {
+	if res.Run != nil {
+		s.change(h, res.Run)
+	}
+	if res.New != nil {
+		s.born(e, res.New)
+	}
+	if res.Run != nil {
+		s.fuse(h, res.Run.Offers)
+	}
+	if res.New != nil {
+		s.fuse(e.runs[e.current], res.New.Change.Offers)
+	}
+}
+
+func (s *shard) born(e *entry, n *workflow.Newborn) {
+	h := e.runs[n.Run.Key.RunID]
+	if h == nil {
+		h = s.hold(e, n.Run.Key.RunID, n.Run)
+	} else {
+		h.run = n.Run
+	}
+	s.point(e, n.Run.Key.RunID)
+	s.change(h, n.Change)
+}
+
+// point makes a run the current one; empty for none.
+func (s *shard) point(e *entry, runID string) {
+	e.known, e.current = true, runID
+	e.lastBatch = s.open.no
+	if !e.currentChanged {
+		e.currentChanged = true
+		s.open.entries = append(s.open.entries, e)
+	}
+}
+
+// change brings a change of a run into memory and into the open batch.
+func (s *shard) change(h *held, c *workflow.Change) {
+	h.run.Apply(c)
+	s.remember(h)
+	if c.Deferrable && !h.dirty {
+		s.deferChange(h, c)
+		return
+	}
+	s.touch(h)
+	s.note(h, c)
+	for i := range c.Withdrawn {
+		s.withdraw(&c.Withdrawn[i])
+	}
+	for _, t := range c.Offers {
+		s.offer(t)
+	}
+	if c.Visibility != nil {
+		s.feedChange(h, c.Visibility)
+	}
+	for i := range c.Messages {
+		s.send(h, &c.Messages[i])
+	}
+	if c.Deleted {
+		s.deleted(h)
+	}
+}
+
+// note keeps the change until the batch is sealed.
+func (s *shard) note(h *held, c *workflow.Change) {
+	for _, events := range c.Batches {
+		h.fresh = append(h.fresh, freshHistory{events: events})
+		for _, ev := range events {
+			s.open.grown += proto.Size(ev)
+		}
+	}
+	s.open.grown += 500
+	if h.change == nil {
+		own := *c
+		h.change = &own
+	} else {
+		merge(h.change, c)
+	}
+}
+
+// deleted removes what the shell keeps of a run beside its state and history.
+// The held stays, without a run, until the batch is durable: nobody may read
+// the run back from the store before.
+func (s *shard) deleted(h *held) {
+	s.unarm(h)
+	h.run = nil
+	h.fresh = nil
+	if h.entry.known && h.entry.current == h.key.RunID {
+		s.point(h.entry, "")
+	}
+}
+
+// deferChange keeps a change in memory only, for a while (I1: a heartbeat's
+// details).
+func (s *shard) deferChange(h *held, c *workflow.Change) {
+	s.note(h, c)
+	if !h.deferred {
+		h.deferred, h.since = true, s.now
+		s.deferred = append(s.deferred, h)
+	}
+}
+
+// flush has what was deferred written by the open batch.
+func (s *shard) flush(h *held) {
+	if h.deferred {
+		s.touch(h)
+		h.deferred = false
+	}
+}
+
+// flushDeferred writes what has been deferred for long enough.
+func (s *shard) flushDeferred(all bool) {
+	n := 0
+	for ; n < len(s.deferred); n++ {
+		h := s.deferred[n]
+		if h.deferred && !all && s.now.Before(h.since.Add(s.opt.DeferFor)) {
+			break
+		}
+		s.flush(h)
+	}
+	s.deferred = s.deferred[n:]
+}
+
+func isFault(err error) bool {
+	return err != nil && (errors.Is(err, ErrUnavailable) || engine.KindOf(err) == 0)
+}

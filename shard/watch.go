@@ -1,0 +1,90 @@
+package shard
+
+import (
+	"context"
+
+	"github.com/perdure/perdure/engine"
+)
+
+// watcher is a caller that waits until a run has gone on.
+type watcher struct {
+	seen int64 // next event id
+	done func(err error)
+}
+
+// Wait returns nil once the run's next event id is durably another than the one
+// seen, or the run is closed or gone. Otherwise it returns ctx's error, a
+// Refusal of KindNotFound, or a fault.
+func (h *Host) Wait(ctx context.Context, key engine.RunKey, seenNextEventID int64) error {
+	result := make(chan error, 2) // a fault may be told twice
+	w := &watcher{seen: seenNextEventID, done: func(err error) { result <- err }}
+	s := h.shardOf(key.ID)
+	s.submit(&request{
+		id: key.ID, runID: key.RunID, outside: true,
+		look: func(held *held) { s.watch(held, w) },
+		done: func(_ any, err error) {
+			if err != nil { // else the watcher is told
+				w.done(err)
+			}
+		},
+	})
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		s.inbox.report(func() { s.unwatch(key, w) })
+		return context.Cause(ctx)
+	}
+}
+
+// watch registers a watcher, unless what it waits for has happened: then it is
+// told once that is durable.
+func (s *shard) watch(h *held, w *watcher) {
+	if h.run.Info.NextEventID != w.seen || !h.run.Open() {
+		s.after(h.lastBatch, w.done)
+		return
+	}
+	if s.watching >= s.opt.MaxPending {
+		w.done(ErrBusy)
+		return
+	}
+	s.watching++
+	if h.watchers == nil {
+		h.watchers = make(map[*watcher]struct{})
+	}
+	h.watchers[w] = struct{}{}
+}
+
+func (s *shard) unwatch(key engine.RunKey, w *watcher) {
+	e := s.entries[key.ID]
+	if e == nil {
+		return
+	}
+	if h := e.runs[key.RunID]; h != nil {
+		s.removeWatcher(h, w)
+	}
+}
+
+func (s *shard) removeWatcher(h *held, w *watcher) {
+	if _, ok := h.watchers[w]; ok {
+		delete(h.watchers, w)
+		s.watching--
+	}
+}
+
+// wakeWatchers tells those who have waited for what is now durable.
+func (s *shard) wakeWatchers(h *held, seen seen) {
+	for w := range h.watchers { // their order is of no consequence
+		if seen.closed || seen.nextEventID != w.seen {
+			s.removeWatcher(h, w)
+			w.done(nil)
+		}
+	}
+}
+
+func (s *shard) dropWatchers(h *held, fault error) {
+	for w := range h.watchers {
+		s.removeWatcher(h, w)
+		w.done(fault)
+	}
+}
