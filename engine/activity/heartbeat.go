@@ -39,14 +39,16 @@ func (s *State) heard() Heard {
 	return Heard{CancelRequested: s.CancelRequested, Paused: s.Paused, Reset: s.Resetting}
 }
 
-// Loaded is the state as it must be taken after a restart at now: the heartbeat
-// clock of a running attempt starts anew, since reports may have been lost
-// (DESIGN I1). s itself when nothing differs.
-func (s *State) Loaded(now time.Time) *State {
+// Loaded is the state as it must be taken when it is read from the store, whose
+// owner opened it at the time given: reports made before that may be lost, so
+// the heartbeat clock of a running attempt starts no earlier (DESIGN I1). It is
+// not the time of the reading: an attempt read again and again would then never
+// time out. s itself when nothing differs.
+func (s *State) Loaded(opened time.Time) *State {
 	if s.Status != StatusStarted || s.Heartbeat == 0 {
 		return s
 	}
 	next := *s
-	next.HeartbeatFloor = now
+	next.HeartbeatFloor = opened
 	return &next
 }

@@ -72,9 +72,9 @@ type State struct {
 	// its first report. HeartbeatDetails live across attempts until replaced.
 	LastHeartbeatTime time.Time
 	HeartbeatDetails  *commonpb.Payloads
-	// HeartbeatFloor is when the state was last loaded, if the attempt was
-	// running then: reports that were not yet stored are lost in a crash, so the
-	// heartbeat clock starts anew (DESIGN I1). Not stored; zero otherwise.
+	// HeartbeatFloor is when the shard was opened that read the state from the
+	// store: reports that were not yet stored are lost in a crash, so the
+	// heartbeat clock starts anew then (DESIGN I1). Not stored; may be zero.
 	HeartbeatFloor time.Time
 
 	// LastFailure of the previous attempt, cut to Limits.LastFailureBytes.

@@ -275,3 +275,12 @@ func (r *Run) keepScheduled(c *Change) {
 		}
 	}
 }
+
+// Loaded is to be called once on a run that has been read from the store, with
+// the time at which its shard was opened: reports of heartbeats before that may
+// be lost, so the heartbeat clocks of running attempts start no earlier.
+func (r *Run) Loaded(opened time.Time) {
+	for id, s := range r.Activities {
+		r.Activities[id] = s.Loaded(opened)
+	}
+}

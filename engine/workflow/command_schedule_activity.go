@@ -99,6 +99,7 @@ func (c *completion) startEager() []*ActivityStarted {
 			continue
 		}
 		poller := c.in.Poller
+		poller.Identity = c.req.GetIdentity()
 		poller.RequestID = c.env.Fresh.UUID()
 		next, err := s.Start(c.env.Now, s.Stamp, &poller)
 		if err != nil {

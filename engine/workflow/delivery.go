@@ -7,33 +7,13 @@ import (
 	"github.com/perdure/perdure/engine"
 )
 
-// Delivery is the input that a message is to its receiver. A message that
-// starts a child is for StepID, the others for Step. Message.Event must be set
-// if the message needs it.
-func Delivery(m *engine.Message) Input {
-	switch m.Kind {
-	case engine.MessageStartChild:
-		return &StartWorkflow{Request: ChildStartRequest(m), Child: m}
-	case engine.MessageFirstWorkflowTask:
-		return &FirstWorkflowTask{From: m}
-	case engine.MessageChildClosed:
-		return &ChildClosed{Message: m}
-	case engine.MessageSignal:
-		return signalDelivery(m)
-	case engine.MessageCancel:
-		return cancelDelivery(m)
-	case engine.MessageParentClosed:
-		return parentClosedDelivery(m)
-	}
-	return nil
-}
-
 // ChildStartRequest is the request that a MessageStartChild stands for, made
-// from the parent's Initiated event (spec/workflow.md 4.6).
-func ChildStartRequest(m *engine.Message) *workflowservice.StartWorkflowExecutionRequest {
+// from the parent's Initiated event (spec/workflow.md 4.6). m.Event is set;
+// namespace is the name of the child's namespace.
+func ChildStartRequest(m *engine.Message, namespace string) *workflowservice.StartWorkflowExecutionRequest {
 	a := m.Event.GetStartChildWorkflowExecutionInitiatedEventAttributes()
 	return &workflowservice.StartWorkflowExecutionRequest{
-		Namespace:                a.GetNamespace(),
+		Namespace:                namespace,
 		WorkflowId:               a.GetWorkflowId(),
 		WorkflowType:             a.GetWorkflowType(),
 		TaskQueue:                a.GetTaskQueue(),
@@ -63,49 +43,6 @@ func conflictOfChild(reuse enumspb.WorkflowIdReusePolicy) enumspb.WorkflowIdConf
 	return enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
 }
 
-// signalDelivery is a signal as its receiver records it: from the server, on
-// behalf of the sender.
-func signalDelivery(m *engine.Message) *Signal {
-	a := m.Event.GetSignalExternalWorkflowExecutionInitiatedEventAttributes()
-	return &Signal{From: m, Request: &workflowservice.SignalWorkflowExecutionRequest{
-		Namespace:         a.GetNamespace(),
-		WorkflowExecution: a.GetWorkflowExecution(),
-		SignalName:        a.GetSignalName(),
-		Input:             a.GetInput(),
-		Header:            a.GetHeader(),
-		Identity:          systemIdentity,
-		RequestId:         m.RequestID,
-	}}
-}
-
-func cancelDelivery(m *engine.Message) *RequestCancel {
-	a := m.Event.GetRequestCancelExternalWorkflowExecutionInitiatedEventAttributes()
-	return &RequestCancel{From: m, Request: &workflowservice.RequestCancelWorkflowExecutionRequest{
-		Namespace:         a.GetNamespace(),
-		WorkflowExecution: a.GetWorkflowExecution(),
-		Identity:          systemIdentity,
-		RequestId:         m.RequestID,
-		Reason:            a.GetReason(),
-	}}
-}
-
-// parentClosedDelivery carries out the parent close policy on a child, wherever
-// its chain of runs has got to.
-func parentClosedDelivery(m *engine.Message) Input {
-	if m.ParentClosePolicy == enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL {
-		return &RequestCancel{From: m, Request: &workflowservice.RequestCancelWorkflowExecutionRequest{
-			Identity:            systemIdentity,
-			RequestId:           m.RequestID,
-			FirstExecutionRunId: m.ToFirstRunID,
-		}}
-	}
-	return &Terminate{From: m, Request: &workflowservice.TerminateWorkflowExecutionRequest{
-		Reason:              "by parent close policy",
-		Identity:            systemIdentity,
-		FirstExecutionRunId: m.ToFirstRunID,
-	}}
-}
-
 // Wants reports whether the sender still waits for an answered message to be
 // delivered. A message nobody wants is dropped: a child not yet started when
 // its parent closes never starts, and a closed run signals and cancels no one.
@@ -126,19 +63,4 @@ func (r *Run) Wants(m *engine.Message) bool {
 		return r.Cancels[m.EventID] != nil
 	}
 	return true
-}
-
-// Final reports whether a refusal by the receiver settles an answered message.
-// Any other is no answer: the message is tried again until it works or nobody
-// wants it any more.
-func Final(m *engine.Message, refusal *engine.Refusal) bool {
-	switch refusal.Kind {
-	case engine.KindNamespaceNotFound:
-		return true
-	case engine.KindAlreadyStarted:
-		return m.Kind == engine.MessageStartChild
-	case engine.KindNotFound, engine.KindInvalidArgument:
-		return m.Kind != engine.MessageStartChild
-	}
-	return false
 }
