@@ -133,6 +133,7 @@ func (s *shard) arrived(e *entry, l *loaded) {
 	default:
 		h = s.hold(e, l.runID, l.run)
 		if l.run != nil {
+			l.run.Loaded(s.opened)
 			s.remember(h)
 		}
 	}

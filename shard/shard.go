@@ -58,6 +58,9 @@ type shard struct {
 	flying  []*batch // sealed and not ended, oldest first
 	durable uint64   // newest batch that is durable
 
+	// opened is when the shard was: heartbeats before that may be lost (I1).
+	opened time.Time
+
 	lazy      store.Batch
 	lazySince time.Time
 	deferred  []*held
@@ -97,6 +100,7 @@ func newShard(h *Host, index int, slots store.SlotRange, st store.Shard, aside m
 	s := &shard{
 		opt: &h.opt, host: h, index: index, slots: slots, store: st,
 		room:     max(1, h.opt.CacheRuns/h.opt.Shards),
+		opened:   h.opt.Clock.Now().UTC().Round(0),
 		stopped:  make(chan struct{}),
 		entries:  make(map[engine.ID]*entry),
 		recent:   list.New(),
