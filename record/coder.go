@@ -6,6 +6,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/perdure/perdure/internal/invariant"
 )
 
 // coder carries the fields of a value to bytes or back. A type is described once,
@@ -305,17 +307,16 @@ func (c *coder) appendMessage(num protowire.Number, m proto.Message) {
 	opt := wire
 	opt.UseCachedSize = true
 	b, err := opt.MarshalAppend(c.b, m)
-	if err != nil || len(b)-before != size {
-		// Only invalid UTF-8 in a string can do this, and the edge refused it.
-		panic(unencodable{err})
-	}
+	encoded(err, len(b)-before == size)
 	c.b = b
 }
 
-// unencodable says that the core put what cannot be encoded into its state.
-type unencodable struct{ err error }
-
-func (u unencodable) Error() string { return "record: state cannot be encoded: " + u.err.Error() }
+// encoded checks that the library wrote what was given. It fails for a string
+// that is not UTF-8, which the edge refuses and the core never makes, and for a
+// message that somebody changed meanwhile, which nobody may.
+func encoded(err error, whole bool) {
+	invariant.Check(err == nil && whole, "state that cannot be encoded: %v", err)
+}
 
 // list codes a slice whose elements are small numbers. Elements follow one
 // another, each as a field of its own.

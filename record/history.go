@@ -1,8 +1,6 @@
 package record
 
 import (
-	"fmt"
-
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
@@ -40,9 +38,7 @@ func EncodeHistory(events []*historypb.HistoryEvent) []byte {
 		before := len(b)
 		var err error
 		b, err = opt.MarshalAppend(b, ev)
-		if err != nil || len(b)-before != sizes[i] {
-			panic(unencodable{fmt.Errorf("event %d: %w", ev.EventId, err)})
-		}
+		encoded(err, len(b)-before == sizes[i])
 	}
 	return closeSeal(b)
 }

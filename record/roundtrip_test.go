@@ -18,6 +18,7 @@ import (
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
 	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/internal/invariant"
 	"github.com/perdure/perdure/store"
 )
 
@@ -335,4 +336,17 @@ func TestLaterFormatIsRefused(t *testing.T) {
 	if !errors.Is(err, ErrLater) || errors.Is(err, store.ErrCorrupt) {
 		t.Errorf("error %v, want ErrLater", err)
 	}
+}
+
+// What cannot be encoded is a bug of ours, and says so before anything is
+// written.
+func TestUnencodableStateIsABug(t *testing.T) {
+	defer func() {
+		if _, ok := recover().(invariant.Broken); !ok {
+			t.Error("no invariant was said to be broken")
+		}
+	}()
+	EncodeHistory([]*historypb.HistoryEvent{{EventId: 1, WorkerMayIgnore: true, Links: []*commonpb.Link{{
+		Variant: &commonpb.Link_WorkflowEvent_{WorkflowEvent: &commonpb.Link_WorkflowEvent{WorkflowId: "\xff"}},
+	}}}})
 }
