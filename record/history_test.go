@@ -67,7 +67,8 @@ func equal(t *testing.T, b []byte, want []*historypb.HistoryEvent) {
 }
 
 // Contents that a checksum cannot catch, because they were written so, are
-// refused: sizes that do not add up, ids that do not follow one another.
+// refused: sizes that do not add up, ids that do not follow one another
+// (invariant I2).
 func TestHistoryContentIsChecked(t *testing.T) {
 	event, err := proto.Marshal(&historypb.History{Events: []*historypb.HistoryEvent{{EventId: 7}}})
 	if err != nil {

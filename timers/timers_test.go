@@ -10,7 +10,8 @@ import (
 )
 
 // The queue is compared with a map that is searched for its earliest entry:
-// after any operations both give the same times, and nothing comes out early.
+// after any operations both give the same times, and nothing comes out early
+// (invariant I7).
 func TestQueueAgreesWithMap(t *testing.T) {
 	start := time.Unix(1000, 0)
 	rapid.Check(t, func(t *rapid.T) {
@@ -70,5 +71,50 @@ func TestQueueKeepsOrderOfAsking(t *testing.T) {
 		if k, ok := q.Pop(at); !ok || k != want {
 			t.Fatalf("Pop = %q %v, want %q", k, ok, want)
 		}
+	}
+}
+
+// After a jump of the clock all that is due comes out, earliest first (I7).
+func TestQueueGivesAllThatIsDue(t *testing.T) {
+	var q timers.Queue[int]
+	start := time.Unix(1000, 0)
+	const n = 20000
+	for i := range n {
+		q.Set(i, start.Add(time.Duration(i*7919%n)*time.Millisecond))
+	}
+	half := start.Add(n / 2 * time.Millisecond)
+	last, popped := time.Time{}, 0
+	for {
+		due, _ := q.Next()
+		if _, ok := q.Pop(half); !ok {
+			break
+		}
+		if due.Before(last) {
+			t.Fatalf("%v came out after %v", due, last)
+		}
+		last = due
+		popped++
+	}
+	if popped != n/2+1 || q.Len() != n-popped {
+		t.Errorf("%d came out and %d are left of %d", popped, q.Len(), n)
+	}
+	if due, ok := q.Next(); !ok || !due.After(half) {
+		t.Errorf("next is %v, %v; want later than %v", due, ok, half)
+	}
+}
+
+// One deadline moved on, as each step of a busy run does, among many.
+func BenchmarkSetAmongMany(b *testing.B) {
+	var q timers.Queue[int]
+	start := time.Unix(1000, 0)
+	const n = 100_000
+	for i := range n {
+		q.Set(i, start.Add(time.Duration(i)*time.Second))
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		q.Set(i%n, start.Add(time.Duration(i*7919%n)*time.Second))
+		i++
 	}
 }
