@@ -28,7 +28,7 @@ var hidden = []string{
 
 // shown overrides hidden for some events.
 var shown = map[string][]string{
-	"WorkflowTaskScheduled":   {"start_to_close_timeout"},
+	"WorkflowTaskScheduled":    {"start_to_close_timeout"},
 	"WorkflowExecutionStarted": {},
 }
 

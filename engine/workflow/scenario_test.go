@@ -48,6 +48,7 @@ type world struct {
 	t        *testing.T
 	now      time.Time
 	steps    uint64
+	born     int
 	limits   *engine.Limits
 	ns       *engine.Namespace
 	runs     map[engine.RunKey]*workflow.Run
@@ -189,7 +190,8 @@ func (w *world) settle(run *workflow.Run, before string, res *workflow.Result, e
 	}
 	if res.New != nil {
 		key := res.New.Run.Key
-		w.names[key.RunID] = fmt.Sprintf("run-%d", len(w.runs)+1)
+		w.born++
+		w.names[key.RunID] = fmt.Sprintf("run-%d", w.born)
 		w.runs[key] = res.New.Run
 		w.current[key.Name] = key
 		w.printf("new run %s\n", w.names[key.RunID])
@@ -277,7 +279,10 @@ func fingerprint(run *workflow.Run) string {
 	if run.Info.Sticky != nil {
 		fmt.Fprintf(&b, "%+v\n", *run.Info.Sticky)
 	}
-	text := func(m proto.Message) string { out, _ := proto.MarshalOptions{Deterministic: true}.Marshal(m); return string(out) }
+	text := func(m proto.Message) string {
+		out, _ := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+		return string(out)
+	}
 	fmt.Fprintf(&b, "%q %q\n", text(run.Memo), text(run.SearchAttributes))
 	for _, k := range sortedKeys(run.Activities) {
 		fmt.Fprintf(&b, "%d %+v\n", k, *run.Activities[k])
