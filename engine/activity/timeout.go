@@ -29,12 +29,21 @@ func (s *State) Deadline(t enumspb.TimeoutType) time.Time {
 		return s.DueTime.Add(s.ScheduleToStart)
 	case t == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE && s.ScheduleToClose > 0:
 		return s.ScheduledTime.Add(s.ScheduleToClose)
-	case t == enumspb.TIMEOUT_TYPE_START_TO_CLOSE && started && s.StartToClose > 0:
+	case t == enumspb.TIMEOUT_TYPE_START_TO_CLOSE && started && s.StartToClose > 0 && !s.coversStart():
 		return s.StartedTime.Add(s.StartToClose)
 	case t == enumspb.TIMEOUT_TYPE_HEARTBEAT && started && s.Heartbeat > 0:
 		return latest(s.StartedTime, s.LastHeartbeatTime, s.HeartbeatFloor).Add(s.Heartbeat)
 	}
 	return time.Time{}
+}
+
+// coversStart reports whether schedule-to-close always ends the activity before
+// start-to-close could. They could fall due together only when a worker takes
+// the attempt in the very instant of the schedule, which this server can do and
+// the reference server cannot: an activity with only schedule-to-close set must
+// not end as start-to-close because its worker was quick.
+func (s *State) coversStart() bool {
+	return s.ScheduleToClose > 0 && s.StartToClose >= s.ScheduleToClose
 }
 
 func latest(times ...time.Time) time.Time {
