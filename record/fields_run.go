@@ -35,6 +35,7 @@ func startFields(c *coder, s *workflow.Start) {
 	message(c, 22, &s.Priority)
 	message(c, 23, &s.UserMetadata)
 	c.time(24, &s.OriginalStartTime)
+	c.bool(25, &s.Linked)
 }
 
 func parentFields(c *coder, p *workflow.Parent) {

@@ -114,7 +114,7 @@ func (d *draft) childAnswered(in *Answered) {
 		header := in.Message.Event.GetStartChildWorkflowExecutionInitiatedEventAttributes().GetHeader()
 		d.childStarted(c, in.RunID, header)
 		d.send(engine.Message{
-			Kind: engine.MessageFirstWorkflowTask, To: d.to(c.WorkflowID), ToRunID: in.RunID,
+			Kind: engine.MessageFirstWorkflowTask, To: d.to(c.WorkflowID), ToFirstRunID: in.RunID,
 			EventID: c.InitiatedEventID, BatchID: c.BatchID,
 		})
 	}

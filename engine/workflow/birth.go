@@ -42,7 +42,7 @@ func (d *draft) delivered(started *historypb.HistoryEvent) *Newborn {
 	c := d.finish()
 	run := &Run{Key: d.base.Key}
 	run.Apply(c)
-	if d.start.RetryPolicy != nil || d.start.CronSchedule != "" {
+	if d.start.repeats() || d.start.Linked {
 		run.Started = started
 	}
 	return &Newborn{Run: run, Change: c}
@@ -56,6 +56,9 @@ func (d *draft) firstTask() {
 		d.wantTask()
 	}
 }
+
+// repeats: a failure or the schedule may have the run do it all again.
+func (s *Start) repeats() bool { return s.RetryPolicy != nil || s.CronSchedule != "" }
 
 // setDeadlines computes the absolute deadlines of a run that begins at
 // s.StartTime from its timeouts. The chain's deadline is set only for the first

@@ -10,9 +10,13 @@ import (
 // withinLimits lets a step stand unless it takes the history beyond a hard
 // limit. Then the step is dropped, and the run is terminated instead: a run that
 // could not even record its end would be stuck for ever (spec/workflow.md 3.12).
-// A step that closes the run stands in any case.
-func withinLimits(env *engine.Env, run *Run, res *Result) *Result {
+// A step that closes the run stands in any case, and so does the start of a
+// workflow task: what is refused to a worker's poll would only be asked again.
+func withinLimits(env *engine.Env, run *Run, in Input, res *Result) *Result {
 	if res.Run == nil || res.Run.Closed || !run.Open() {
+		return res
+	}
+	if _, ok := in.(*StartWorkflowTask); ok {
 		return res
 	}
 	text := exceeded(env.Limits, run, res.Run)
@@ -24,8 +28,7 @@ func withinLimits(env *engine.Env, run *Run, res *Result) *Result {
 	return d.result(committed(engine.Invalid("%s", text)))
 }
 
-// exceeded names the limit a change breaks, if any. The start of a workflow task
-// is exempt: what is refused to a worker's poll would only be asked again.
+// exceeded names the limit a change breaks, if any.
 func exceeded(l *engine.Limits, run *Run, c *Change) string {
 	added := c.Info.HistorySizeBytes - run.Info.HistorySizeBytes
 	switch {

@@ -26,19 +26,23 @@ func Needs(run *Run, in Input) Need {
 	return Need{StartedEvent: needsStarted(run, in), Events: activityNeeds(run, in)}
 }
 
-// needsStarted: retry and cron copy the run's Started event into the next run.
+// needsStarted: retry and cron copy the run's Started event into the next run,
+// continue-as-new its links.
 func needsStarted(run *Run, in Input) bool {
-	if run.Started != nil || run.Start.RetryPolicy == nil && run.Start.CronSchedule == "" {
+	s := run.Start
+	if run.Started != nil || !s.repeats() && !s.Linked {
 		return false
 	}
 	switch in := in.(type) {
 	case *Due:
-		return !run.Start.RunDeadline.IsZero()
+		return s.repeats() && !s.RunDeadline.IsZero()
 	case *CompleteWorkflowTask:
 		for _, cmd := range in.Request.GetCommands() {
 			switch cmd.GetCommandType() {
 			case enumspb.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION, enumspb.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION:
-				return true
+				return s.repeats()
+			case enumspb.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION:
+				return s.Linked
 			}
 		}
 	}
@@ -63,7 +67,7 @@ func StepID(env *engine.Env, id engine.ID, current *Run, in Input) (*Result, err
 	if err != nil {
 		return nil, asRefusal(err)
 	}
-	return withinLimits(env, current, res), nil
+	return withinLimits(env, current, in, res), nil
 }
 
 // Step carries out an input that concerns one run. An error is always an
@@ -74,14 +78,14 @@ func Step(env *engine.Env, run *Run, in Input) (*Result, error) {
 		if err != nil {
 			return nil, asRefusal(err)
 		}
-		return withinLimits(env, run, res), nil
+		return withinLimits(env, run, in, res), nil
 	}
 	d := newDraft(env, run)
 	reply, err := d.step(in)
 	if err != nil {
 		return nil, asRefusal(err)
 	}
-	return withinLimits(env, run, d.result(reply)), nil
+	return withinLimits(env, run, in, d.result(reply)), nil
 }
 
 // step is the switch over the inputs of one run; there is no logic in it.

@@ -238,6 +238,7 @@ func startOf(env *engine.Env, key engine.RunKey, in *StartWorkflow) (*Start, *hi
 		ExecutionTimeout:  duration.Of(req.GetWorkflowExecutionTimeout()),
 		Priority:          req.GetPriority(),
 		UserMetadata:      req.GetUserMetadata(),
+		Linked:            len(req.GetLinks()) > 0,
 	}
 	if s.RequestID == "" {
 		s.RequestID = env.Fresh.UUID()

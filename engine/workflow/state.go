@@ -82,6 +82,9 @@ type Start struct {
 	Priority          *commonpb.Priority
 	UserMetadata      *sdkpb.UserMetadata
 	OriginalStartTime time.Time // of the first run before resets
+	// Linked: the Started event carries links, which the runs that continue this
+	// one inherit.
+	Linked bool
 }
 
 // ExecutionTime is when the first workflow task may run.

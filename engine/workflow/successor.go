@@ -68,6 +68,7 @@ func (d *draft) succeed(next successor) (runID string) {
 		Parent:            old.Parent,
 		Root:              old.Root,
 		Priority:          old.Priority,
+		Linked:            len(next.links) > 0,
 	}
 	s.TaskTimeout = workflowTaskTimeout(d.env.Limits, next.taskTimeout, s.RunTimeout)
 	s.setDeadlines()

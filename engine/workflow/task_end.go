@@ -159,7 +159,7 @@ func (d *draft) taskDue() bool {
 // firstWorkflowTask: the parent has recorded the start of this child, which may
 // run now, or when its back-off is over.
 func (d *draft) firstWorkflowTask(in *FirstWorkflowTask) (any, error) {
-	if !d.isOpen() || !d.info.AwaitsParent {
+	if !d.isOpen() || !d.info.AwaitsParent || d.checkChain(in.From.ToFirstRunID) != nil {
 		d.untouched = true
 		return nil, nil
 	}

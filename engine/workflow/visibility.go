@@ -11,23 +11,25 @@ import (
 func (d *draft) visibilityRecord() *engine.VisibilityRecord {
 	s, i := d.fixed(), &d.info
 	v := &engine.VisibilityRecord{
-		Run:                  d.base.Key,
-		NamespaceName:        s.NamespaceName,
-		Type:                 s.WorkflowType,
-		TaskQueue:            s.TaskQueue,
-		Status:               i.Status,
-		StartTime:            s.StartTime,
-		ExecutionTime:        s.ExecutionTime(),
-		CloseTime:            i.CloseTime,
-		HistoryLength:        i.NextEventID - 1,
-		HistorySizeBytes:     i.HistorySizeBytes,
-		StateTransitionCount: i.Transitions,
-		Memo:                 d.memo(),
-		SearchAttributes:     d.searchAttributes(),
-		Root:                 rootOf(d.base.Key, s),
-		VersioningInfo:       i.VersioningInfo,
-		Version:              i.Transitions,
-		Deleted:              d.change.Deleted,
+		Run:              d.base.Key,
+		NamespaceName:    s.NamespaceName,
+		Type:             s.WorkflowType,
+		TaskQueue:        s.TaskQueue,
+		Status:           i.Status,
+		StartTime:        s.StartTime,
+		ExecutionTime:    s.ExecutionTime(),
+		CloseTime:        i.CloseTime,
+		Memo:             d.memo(),
+		SearchAttributes: d.searchAttributes(),
+		Root:             rootOf(d.base.Key, s),
+		VersioningInfo:   i.VersioningInfo,
+		Version:          i.Transitions,
+		Deleted:          d.change.Deleted,
+	}
+	if !d.isOpen() {
+		v.HistoryLength = i.NextEventID - 1
+		v.HistorySizeBytes = i.HistorySizeBytes
+		v.StateTransitionCount = i.Transitions
 	}
 	if s.Parent != nil {
 		v.Parent = execution(s.Parent.Run)
