@@ -1,0 +1,290 @@
+package shard
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/errordetails/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/internal/clock"
+)
+
+// directQuery is all that is needed to ask a worker about a run outside of any
+// workflow task.
+type directQuery struct {
+	run     *workflow.Run // for its key and its start, which do not change
+	started workflow.TaskStarted
+	normal  engine.TaskQueue
+	sticky  engine.TaskQueue // zero name: not sticky
+	// patience with the sticky queue.
+	patience time.Duration
+}
+
+func describeDirect(run *workflow.Run) *directQuery {
+	d := &directQuery{
+		run: &workflow.Run{Key: run.Key, Start: run.Start},
+		started: workflow.TaskStarted{
+			Token:                  workflow.TaskToken{Run: run.Key},
+			NamespaceName:          run.Start.NamespaceName,
+			WorkflowType:           run.Start.WorkflowType,
+			TaskQueue:              run.Start.TaskQueue,
+			PreviousStartedEventID: run.Info.LastCompletedStartedID,
+			Attempt:                1,
+			HistoryFrom:            1,
+			HistoryTo:              run.Info.NextEventID - 1,
+		},
+		normal: engine.TaskQueue{
+			NamespaceID: run.Key.NamespaceID, Name: run.Start.TaskQueue, Type: enumspb.TASK_QUEUE_TYPE_WORKFLOW,
+		},
+	}
+	if st := run.Info.Sticky; st != nil {
+		d.sticky = engine.TaskQueue{
+			NamespaceID: run.Key.NamespaceID, Name: st.TaskQueue, Type: enumspb.TASK_QUEUE_TYPE_WORKFLOW,
+			Sticky: true, NormalName: run.Start.TaskQueue,
+		}
+		d.patience = st.ScheduleToStart
+	}
+	return d
+}
+
+// How long a queue counts as served after its last poll (TQ-71, TQ-81), and how
+// long before the caller's deadline it is told that nobody is there.
+const (
+	stickyServed = 10 * time.Second
+	normalServed = 20 * time.Second
+	tellBefore   = time.Second
+	offerPause   = 100 * time.Millisecond
+)
+
+// answer is what a worker says to a query.
+type answer struct {
+	kind    enumspb.QueryResultType
+	result  *commonpb.Payloads
+	text    string
+	failure *failurepb.Failure
+}
+
+// refusal is nil for an answer that is one.
+func (a answer) refusal(limits *engine.Limits) error {
+	if a.kind == enumspb.QUERY_RESULT_TYPE_FAILED {
+		return queryFailed(a.text, &errordetails.QueryFailedFailure{Failure: a.failure})
+	}
+	if limits.BlobBytes > 0 && proto.Size(a.result) > limits.BlobBytes {
+		return queryFailed("Blob data size exceeds limit.", &errordetails.QueryFailedFailure{})
+	}
+	return nil
+}
+
+// directQueries are those that a worker has, or is to get, on their own.
+type directQueries struct {
+	mu struct {
+		sync.Mutex
+		asked map[string]chan answer // nil once the host stops
+	}
+}
+
+func (d *directQueries) init() { d.mu.asked = make(map[string]chan answer) }
+
+func (d *directQueries) add(id string) (answers chan answer, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.mu.asked == nil {
+		return nil, false
+	}
+	answers = make(chan answer, 1)
+	d.mu.asked[id] = answers
+	return answers, true
+}
+
+// remove reports the channel that was still waiting.
+func (d *directQueries) remove(id string) chan answer {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	answers := d.mu.asked[id]
+	delete(d.mu.asked, id)
+	return answers
+}
+
+// dropAll fails all, at the host's stop.
+func (d *directQueries) dropAll() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, answers := range d.mu.asked {
+		close(answers)
+	}
+	d.mu.asked = nil
+}
+
+// AnswerQuery brings a worker's answer to a query that was delivered on its
+// own. NotFound when nobody waits for it.
+func (h *Host) AnswerQuery(_ context.Context, queryID string, req *workflowservice.RespondQueryTaskCompletedRequest) error {
+	answers := h.direct.remove(queryID)
+	if answers == nil {
+		return engine.NotFound("query task not found, or already expired")
+	}
+	answers <- answer{req.GetCompletedType(), req.GetQueryResult(), req.GetErrorMessage(), req.GetFailure()}
+	return nil
+}
+
+// asking is one direct query while its caller waits.
+type asking struct {
+	host    *Host
+	query   *query
+	direct  *directQuery
+	answers chan answer
+	// events are what matching and the clock have to say, each with the number
+	// of the offer it is about: what is said of an earlier one is stale.
+	events  chan askingEvent
+	offer   int
+	sticky  bool
+	undo    func()
+	pending clock.Timer
+}
+
+type askingEvent struct {
+	offer int
+	kind  askingKind
+}
+
+type askingKind uint8
+
+const (
+	offerTaken askingKind = iota
+	offerLost             // none will take it
+	offerAgain            // the pause is over
+	stickyOver            // the sticky queue had its time
+	nearlyOver            // the caller's deadline is close
+)
+
+// askDirect asks a worker: the one that holds the run first, if there is one.
+func (h *Host) askDirect(ctx context.Context, q *query, d *directQuery) (*workflowservice.QueryWorkflowResponse, error) {
+	answers, ok := h.direct.add(q.id)
+	if !ok {
+		return nil, ErrUnavailable
+	}
+	defer h.direct.remove(q.id)
+	a := &asking{host: h, query: q, direct: d, answers: answers, events: make(chan askingEvent, 8)}
+	defer a.end()
+	if !q.deadline.IsZero() {
+		near := h.opt.Clock.AfterFunc(q.deadline.Sub(h.opt.Clock.Now())-tellBefore, func() { a.say(nearlyOver, 0) })
+		defer near.Stop()
+	}
+	a.sticky = d.sticky.Name != "" && h.opt.Matcher.PolledWithin(d.sticky, stickyServed)
+	a.offerNow()
+	return a.await(ctx)
+}
+
+func (a *asking) await(ctx context.Context) (*workflowservice.QueryWorkflowResponse, error) {
+	for {
+		select {
+		case got, ok := <-a.answers:
+			if !ok {
+				return nil, ErrUnavailable
+			}
+			return a.response(got)
+		case ev := <-a.events:
+			if ev.kind == nearlyOver {
+				if !a.host.opt.Matcher.PolledWithin(a.direct.normal, normalServed) {
+					return nil, engine.Refuse(engine.KindFailedPrecondition,
+						"no poller seen for task queue recently, worker may be down")
+				}
+				continue
+			}
+			if ev.offer == a.offer {
+				a.goOn(ev.kind)
+			}
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (a *asking) response(got answer) (*workflowservice.QueryWorkflowResponse, error) {
+	if err := got.refusal(a.host.opt.Limits); err != nil {
+		return nil, err
+	}
+	return &workflowservice.QueryWorkflowResponse{
+		QueryResult: got.result, Link: queryLink(a.direct.run, "Query processed"),
+	}, nil
+}
+
+// goOn reacts to what was said of the present offer.
+func (a *asking) goOn(kind askingKind) {
+	switch kind {
+	case offerLost, stickyOver:
+		if a.sticky {
+			a.leaveSticky()
+			return
+		}
+		// The worker that had it is gone, or matching drains.
+		a.pause(offerPause, offerAgain)
+	case offerAgain:
+		a.offerNow()
+	}
+}
+
+// leaveSticky turns to the normal queue: the worker that held the run does not
+// answer. The run's next workflow tasks need not wait for it either (TQ-82).
+func (a *asking) leaveSticky() {
+	a.end()
+	a.sticky = false
+	key := a.direct.run.Key
+	a.host.Submit(key.ID, key.RunID, &workflow.ResetSticky{}, func(any, error) {}) // best effort
+	a.offerNow()
+}
+
+func (a *asking) offerNow() {
+	a.end()
+	a.offer++
+	n := a.offer
+	queue, started := a.direct.normal, a.direct.started
+	if a.sticky {
+		queue = a.direct.sticky
+		started.HistoryFrom = started.PreviousStartedEventID + 1
+	}
+	task := &QueryTask{ID: a.query.id, Run: a.direct.run.Key, Started: &started, Query: a.query.query}
+	a.undo = a.host.opt.Matcher.OfferQuery(queue, task, func(taken bool) {
+		if taken {
+			a.say(offerTaken, n)
+		} else {
+			a.say(offerLost, n)
+		}
+	})
+	if a.sticky {
+		a.pause(a.direct.patience, stickyOver)
+	}
+}
+
+func (a *asking) pause(d time.Duration, then askingKind) {
+	n := a.offer
+	a.pending = a.host.opt.Clock.AfterFunc(d, func() { a.say(then, n) })
+}
+
+// say never waits: a caller that does not listen any more misses nothing.
+func (a *asking) say(kind askingKind, offer int) {
+	select {
+	case a.events <- askingEvent{offer, kind}:
+	default:
+	}
+}
+
+// end takes the present offer back.
+func (a *asking) end() {
+	if a.pending != nil {
+		a.pending.Stop()
+		a.pending = nil
+	}
+	if a.undo != nil {
+		a.undo()
+		a.undo = nil
+	}
+}
