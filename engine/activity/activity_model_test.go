@@ -25,7 +25,10 @@ func TestTheMachineAgreesWithAnOracle(t *testing.T) {
 		m := newModel(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"a second passes":   m.second,
+			"another":           m.second,
+			"seconds pass":      m.seconds,
 			"a worker polls":    m.poll,
+			"another polls":     m.poll,
 			"the worker fails":  m.fail,
 			"it heartbeats":     m.heartbeat,
 			"it completes":      m.complete,
@@ -122,6 +125,14 @@ func newModel(t *rapid.T) *model {
 
 func (m *model) env() *engine.Env {
 	return &engine.Env{Now: epoch.Add(time.Duration(m.now) * time.Second), Limits: engine.DefaultLimits()}
+}
+
+func (m *model) seconds(t *rapid.T) {
+	for range rapid.IntRange(2, 6).Draw(t, "seconds") {
+		m.second(t)
+		m.poll(t)
+		m.agree(t)
+	}
 }
 
 func (m *model) second(*rapid.T) {
@@ -221,7 +232,7 @@ func (m *model) heartbeat(t *rapid.T) {
 }
 
 func (m *model) complete(t *rapid.T) {
-	if m.live == 0 || rapid.IntRange(0, 5).Draw(t, "seldom") > 0 {
+	if m.live == 0 || rapid.IntRange(0, 9).Draw(t, "seldom") > 0 {
 		return
 	}
 	step, err := m.s.Complete(m.env(), m.live, nil, "w")
@@ -233,7 +244,7 @@ func (m *model) complete(t *rapid.T) {
 }
 
 func (m *model) requestCancel(t *rapid.T) {
-	if m.s == nil || m.s.CancelRequested || rapid.IntRange(0, 5).Draw(t, "seldom") > 0 {
+	if m.s == nil || m.s.CancelRequested || rapid.IntRange(0, 2).Draw(t, "seldom") > 0 {
 		return
 	}
 	m.s = m.s.RequestCancel(7)
@@ -247,6 +258,9 @@ func (m *model) requestCancel(t *rapid.T) {
 
 func (m *model) acceptCancel(t *rapid.T) {
 	if m.live == 0 {
+		return
+	}
+	if m.o.cancel && rapid.IntRange(0, 3).Draw(t, "seldom") > 0 {
 		return
 	}
 	step, err := m.s.AcceptCancel(m.env(), m.live, nil, "w")
