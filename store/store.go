@@ -84,7 +84,8 @@ type Entry struct {
 // Faults a driver reports. Test with errors.Is; drivers wrap them with the key
 // or batch they concern.
 var (
-	// ErrNotFound: no value is stored under the key.
+	// ErrNotFound: no value is stored under the key. It comes unwrapped: a
+	// missing key is an everyday answer, and must be cheap.
 	ErrNotFound = errors.New("not found")
 	// ErrFenced: another owner has opened these slots. Nothing was changed.
 	ErrFenced = errors.New("fenced: the slots have another owner")
@@ -150,8 +151,8 @@ type Shard interface {
 	// goroutine, when it is durable (nil) or has failed (ErrFenced, ErrNotDone,
 	// ErrUnknown, ErrClosed or ErrFull). Commit itself does not wait for the
 	// disk and returns promptly; it may hold the caller back when too many
-	// batches are in flight. The store owns the batch from then on. done may
-	// call Commit.
+	// batches are in flight. The store owns the batch from then on. done should
+	// return promptly, and must call neither Commit nor Close of this shard.
 	// After any failure this Shard accepts no more batches.
 	Commit(b *Batch, done func(error))
 

@@ -1,7 +1,6 @@
 package memstore
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -52,7 +51,7 @@ func (s *shard) Get(ctx context.Context, key store.Key) ([]byte, error) {
 	}
 	value, ok := get(root, encodeKey(key))
 	if !ok {
-		return nil, fmt.Errorf("get %v: %w", key, store.ErrNotFound)
+		return nil, store.ErrNotFound
 	}
 	return s.driver.give(key, value), nil
 }
@@ -312,9 +311,4 @@ func (s *shard) Close() error {
 	s.released = true
 	s.awaitIdle()
 	return nil
-}
-
-// equal reports whether two keys are the same; slices cannot be compared.
-func equal(a, b store.Key) bool {
-	return a.Family == b.Family && a.Slot == b.Slot && bytes.Equal(a.Name, b.Name)
 }

@@ -19,8 +19,8 @@ import (
 // A power cut leaves the end of the log as it likes: the last writes may be
 // missing, cut off, or there in part. None of them was acknowledged, and
 // recovery rightly stops at the first record that does not check out. Damage
-// done later (a bad sector, a stray write) looks the same, but behind it lie
-// records that were acknowledged, and stopping there would lose them silently.
+// done later (a bad sector, a stray write) looks the same, but records that
+// were acknowledged are lost with it, and stopping there would lose them silently.
 //
 // Pebble tells the two apart in part. Each chunk of its log says up to which
 // offset the log had been synced when it was written, so an intact chunk
@@ -120,14 +120,23 @@ func tailDamage(log []byte, number uint32) (offset int, damaged bool) {
 	if clean {
 		return offset, false
 	}
+	// With no good record in this log a mark may be of a batch in the log
+	// before. The first intact record behind the bad place, and what a mark
+	// says of it, is then what there is to go by.
+	lost := lastGood + 1
 	for at := offset; at < len(log); {
 		c, ok := parseChunk(log, at, number)
 		if !ok {
 			at++
 			continue
 		}
-		if mark, ok := c.mark(); ok && mark > lastGood {
-			return offset, true
+		if seq, mark, ok := c.mark(); ok {
+			if lost == 1 {
+				lost = seq
+			}
+			if mark >= lost {
+				return offset, true
+			}
 		}
 		at = c.end
 	}
@@ -204,15 +213,16 @@ func cookedCRC(b []byte) uint32 {
 	return (c>>15 | c<<17) + 0xa282ead8
 }
 
-// mark returns the mark of the batch that begins in the chunk.
-func (c chunk) mark() (uint64, bool) {
+// mark returns the sequence number and the mark of the batch that begins in
+// the chunk.
+func (c chunk) mark() (seq, mark uint64, ok bool) {
 	const begin = batchHeaderBytes + 2 // kind and length precede the mark
 	if c.part != partFull && c.part != partFirst || len(c.payload) < begin+markBytes {
-		return 0, false
+		return 0, 0, false
 	}
 	head := c.payload[batchHeaderBytes:]
 	if head[0] != kindLogData || head[1] != markBytes || head[2] != markVersion {
-		return 0, false
+		return 0, 0, false
 	}
-	return binary.LittleEndian.Uint64(head[3:]), true
+	return binary.LittleEndian.Uint64(c.payload), binary.LittleEndian.Uint64(head[3:]), true
 }
