@@ -92,6 +92,14 @@ func (img *Image) All() iter.Seq2[store.Key, []byte] {
 	}
 }
 
+// Range goes through the entries of [from, to), in order. Values are the
+// image's own.
+func (img *Image) Range(from, to store.Key) iter.Seq2[store.Key, []byte] {
+	return func(yield func(store.Key, []byte) bool) {
+		walk(img.root, encodeKey(from), encodeKey(to), func(n *node) bool { return yield(decodeKey(n.key), n.value) })
+	}
+}
+
 // With returns the image with another value under key; nil removes it. It is
 // how a test damages a disk at rest.
 func (img *Image) With(key store.Key, value []byte) *Image {

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
+)
+
+// auditor keeps what the server has acknowledged and handed out, and holds it to
+// it.
+type auditor struct {
+	*world
+	// facts are promises that have not been looked for on the disk yet. Once
+	// found they are left to I2: history is append-only.
+	facts []*fact
+	// completions are workflow tasks whose completion was acknowledged (I4).
+	completions map[string]bool
+	// endings are activities whose outcome was acknowledged for good (I6).
+	endings map[activityKey]string
+	// starts are the start versions handed out for an activity (I5).
+	starts map[activityKey]int64
+	// deleted are ids somebody has asked to delete.
+	deleted map[engine.ID]bool
+	// rows is the visibility index, by run.
+	rows map[engine.RunKey]*engine.VisibilityRecord
+
+	acknowledged, checked int
+}
+
+type activityKey struct {
+	run engine.RunKey
+	id  int64
+}
+
+// fact is something that was acknowledged: I1 says that it stays.
+type fact struct {
+	what string
+	run  engine.RunKey
+	// holds looks for it in what the disk has of the run.
+	holds func(*life) bool
+}
+
+func newAuditor(w *world) *auditor {
+	return &auditor{
+		world: w, completions: map[string]bool{}, endings: map[activityKey]string{}, starts: map[activityKey]int64{},
+		deleted: map[engine.ID]bool{}, rows: map[engine.RunKey]*engine.VisibilityRecord{},
+	}
+}
+
+// answered hears every answer that leaves the server.
+func (a *auditor) answered(id engine.ID, runID string, in workflow.Input, reply any, err error) {
+	if err != nil {
+		return
+	}
+	switch in := in.(type) {
+	case *workflow.StartWorkflow:
+		a.started(id, in.Request.RequestId, reply)
+	case *workflow.SignalWithStart:
+		a.started(id, "", reply)
+		a.signaled(engine.RunKey{ID: id, RunID: reply.(*workflow.Started).RunID}, in.Request.SignalName)
+	case *workflow.Signal:
+		// Without a run id nobody says which run it went to.
+		a.signaledSomewhere(id, in.Request.SignalName)
+	case *workflow.CompleteWorkflowTask:
+		a.taskCompleted(in, reply)
+	case *workflow.CompleteActivity:
+		a.activityEnded(in.Ref, enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED)
+	case *workflow.CancelActivity:
+		a.activityEnded(in.Ref, enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCELED)
+	}
+}
+
+func (a *auditor) promise(run engine.RunKey, holds func(*life) bool, format string, args ...any) {
+	a.acknowledged++
+	f := &fact{what: fmt.Sprintf(format, args...), run: run, holds: holds}
+	a.facts = append(a.facts, f)
+	if a.oneIn(8) { // a reply before its commit shows best at once
+		a.check()
+	}
+}
+
+func (a *auditor) started(id engine.ID, requestID string, reply any) {
+	run := engine.RunKey{ID: id, RunID: reply.(*workflow.Started).RunID}
+	a.promise(run, func(l *life) bool { return len(l.events) > 0 }, "start %s of %s", requestID, short(run))
+}
+
+func (a *auditor) signaled(run engine.RunKey, name string) {
+	a.promise(run, func(l *life) bool { return l.signaled(name) }, "%s to %s", name, short(run))
+}
+
+func (a *auditor) signaledSomewhere(id engine.ID, name string) {
+	a.promise(engine.RunKey{ID: id}, func(l *life) bool { return l.signaled(name) }, "%s to %s", name, id.Name)
+}
+
+func (a *auditor) taskCompleted(in *workflow.CompleteWorkflowTask, reply any) {
+	t := in.Token
+	key := fmt.Sprint(t.Run.RunID, t.ScheduledEventID, "/", t.Attempt, "/", t.Stamp)
+	if a.completions[key] {
+		a.broken("I4: workflow task %d attempt %d of %s was completed twice", t.ScheduledEventID, t.Attempt, short(t.Run))
+	}
+	a.completions[key] = true
+	a.promise(t.Run, func(l *life) bool { return l.tasksCompleted[t.ScheduledEventID] },
+		"completion of workflow task %d of %s", t.ScheduledEventID, short(t.Run))
+	done := reply.(*workflow.TaskCompleted)
+	if done.Task != nil {
+		a.handed(done.Task)
+	}
+	for _, started := range done.Activities {
+		a.handed(started)
+	}
+}
+
+func (a *auditor) activityEnded(ref workflow.ActivityRef, how enumspb.EventType) {
+	t := ref.Token
+	key := activityKey{t.Run, t.ScheduledEventID}
+	end := fmt.Sprint(how, " by start ", t.Stamp)
+	if former := a.endings[key]; former != "" {
+		a.broken("I6: activity %d of %s has ended twice: %s, then %s", key.id, short(key.run), former, end)
+	}
+	if last := a.starts[key]; last != t.Stamp {
+		a.broken("I5: activity %d of %s: an outcome of start %d is accepted, the last start is %d", key.id, short(key.run), t.Stamp, last)
+	}
+	a.endings[key] = end
+	a.promise(t.Run, func(l *life) bool { return l.ended(t.ScheduledEventID, how) },
+		"%v of activity %d of %s", how, t.ScheduledEventID, short(t.Run))
+}
+
+// handed hears of every task that is given to a worker.
+func (a *auditor) handed(started any) {
+	switch t := started.(type) {
+	case *workflow.TaskStarted:
+		a.taskHanded(t)
+	case *workflow.ActivityStarted:
+		key := activityKey{t.Token.Run, t.Token.ScheduledEventID}
+		if last := a.starts[key]; t.Token.Stamp <= last {
+			a.broken("I5: activity %d of %s: start %d is handed out after %d", key.id, short(key.run), t.Token.Stamp, last)
+		}
+		a.starts[key] = t.Token.Stamp
+		state := a.disk.state(a.present(), key.run)
+		if state != nil && state.Activities[key.id] != nil && state.Activities[key.id].Stamp < t.Token.Stamp {
+			a.broken("I1: %s is handed out before its start is durable", describe(t))
+		}
+	}
+}
+
+// taskHanded checks that a worker is given what is durable, and all of it.
+func (a *auditor) taskHanded(t *workflow.TaskStarted) {
+	history := a.disk.history(a.present(), t.Token.Run, t.HistoryTo)
+	if len(history) == 0 && a.disk.mayBeGone(t.Token.Run) {
+		return
+	}
+	if int64(len(history)) != t.HistoryTo {
+		a.broken("I1: %s is handed out with events up to %d, the disk has %d", describe(t), t.HistoryTo, len(history))
+	}
+	if t.HistoryFrom != 1 && t.HistoryFrom != t.PreviousStartedEventID+1 {
+		a.broken("%s comes with a history from %d, the previous start was %d", describe(t), t.HistoryFrom, t.PreviousStartedEventID)
+	}
+	last := history
+	if len(t.Virtual) > 0 {
+		last = t.Virtual
+	}
+	if got := last[len(last)-1].EventType; got != enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED {
+		a.broken("%s comes with a history that ends in %v", describe(t), got)
+	}
+}
+
+func (a *auditor) deleting(id engine.ID) { a.deleted[id] = true }
+
+// indexed takes a row of the visibility index.
+func (a *auditor) indexed(v *engine.VisibilityRecord) {
+	if old := a.rows[v.Run]; old == nil || old.Version < v.Version {
+		a.rows[v.Run] = v
+	}
+}
+
+// logged hears what the server logs: bugs it has noticed itself.
+func (a *auditor) logged(text string) {
+	if strings.Contains(text, "bug") {
+		a.broken("the server reports a bug: %s", text)
+	}
+}
+
+// verify looks for what was promised in what the observer has last seen (I1).
+func (a *auditor) verify() {
+	for _, f := range a.facts {
+		a.checked++
+		if !a.disk.anyOf(f.run, f.holds) {
+			a.broken("I1: acknowledged and lost: %s", f.what)
+		}
+	}
+	a.facts = a.facts[:0]
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"github.com/perdure/perdure/record"
+)
+
+// checkTasks: every task that a run has on offer has its row in the backlog, and
+// there are no others: no work is forgotten by a crash (I6), and none is left.
+func (o *observer) checkTasks() {
+	wanted := map[string]bool{}
+	for _, l := range o.order {
+		if l.state == nil || !l.state.Open() {
+			continue
+		}
+		for _, t := range l.state.Offers() {
+			name := string(record.TaskKey(&t).Name)
+			wanted[name] = true
+			if o.tasks[name] == nil {
+				o.broken("I6: %s has a task on offer (event %d, stamp %d) that is not in the backlog:\n%s",
+					short(l.key), t.EventID, t.Stamp, l.tell())
+			}
+		}
+	}
+	for _, name := range sortedKeys(o.tasks) {
+		if t := o.tasks[name]; !wanted[name] {
+			o.broken("the backlog has a task that nobody offers: event %d, stamp %d of %s", t.EventID, t.Stamp, short(t.Run))
+		}
+	}
+}
+
+// checkDeadline: the row of a run is never later than what it has to be woken
+// for (I7).
+func (o *observer) checkDeadline(l *life) {
+	next, rows := l.state.NextDeadline(), o.due[l.key]
+	if len(rows) > 1 {
+		o.broken("I7: %s has %d deadline rows", short(l.key), len(rows))
+	}
+	if next.IsZero() {
+		return
+	}
+	if len(rows) == 0 {
+		o.broken("I7: %s is to be woken at %v and has no deadline row:\n%s", short(l.key), next.Sub(epoch), l.tell())
+	}
+	if rows[0].After(next) {
+		o.broken("I7: %s is to be woken at %v, its row says %v:\n%s", short(l.key), next.Sub(epoch), rows[0].Sub(epoch), l.tell())
+	}
+	if !l.state.Info.Armed.Equal(rows[0]) {
+		o.broken("I7: the row of %s says %v, its state %v", short(l.key), rows[0].Sub(epoch), l.state.Info.Armed.Sub(epoch))
+	}
+}
+
+// checkSignals: a signal from a workflow reaches one run, once (I8). Those of
+// clients may reach two: their request id is known to one run only.
+func (o *observer) checkSignals() {
+	seen := map[string]*life{}
+	for _, l := range o.order {
+		for _, name := range sortedKeys(l.signals) {
+			if name[:5] != "from-" {
+				continue
+			}
+			if other := seen[name]; other != nil {
+				o.broken("I8: %s reached %s and %s", name, short(other.key), short(l.key))
+			}
+			seen[name] = l
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/perdure/perdure/store"
+	"github.com/perdure/perdure/store/memstore"
+)
+
+// faults are what goes wrong: how often, as "one in n", and how often it did.
+// Every world draws its own mixture, so that some live long without crashes and
+// others hardly at all.
+type faults struct {
+	schedule *schedule
+	rates    map[string]int
+	counts   map[string]int
+	// crashEvery is the mean time between crashes; 0 never.
+	crashEvery time.Duration
+	earlyReads bool
+}
+
+// The faults.
+const (
+	faultCrash         = "crash"
+	faultUnknownCommit = "commit of unknown outcome"
+	faultFailedCommit  = "commit not done"
+	faultSlowCommit    = "slow commit"
+	faultSlowWork      = "slow work (reads, turns)"
+	faultLostRequest   = "request lost"
+	faultLostReply     = "reply lost"
+	faultPollGone      = "poller gone while waiting"
+	faultHandoverGone  = "poller gone at the hand-over"
+	faultWorkerSilent  = "worker took a task and vanished"
+	faultWorkerLate    = "worker answers late"
+	faultWorkerTwice   = "worker answers twice"
+	faultWorkerWrong   = "worker answers with an outdated token"
+	faultWorkerFails   = "worker fails a workflow task"
+	faultReadError     = "read fails"
+)
+
+var allFaults = []string{
+	faultUnknownCommit, faultFailedCommit, faultSlowCommit, faultSlowWork, faultLostRequest, faultLostReply,
+	faultPollGone, faultHandoverGone, faultWorkerSilent, faultWorkerLate, faultWorkerTwice, faultWorkerWrong,
+	faultWorkerFails, faultReadError,
+}
+
+// usual rates, one in so many.
+var usual = map[string]int{
+	faultUnknownCommit: 2000, faultFailedCommit: 2000, faultSlowCommit: 20, faultSlowWork: 100,
+	faultLostRequest: 100, faultLostReply: 100, faultPollGone: 10, faultHandoverGone: 30,
+	faultWorkerSilent: 40, faultWorkerLate: 40, faultWorkerTwice: 20, faultWorkerWrong: 40,
+	faultWorkerFails: 30, faultReadError: 3000,
+}
+
+func drawFaults(s *schedule) faults {
+	f := faults{schedule: s, rates: map[string]int{}, counts: map[string]int{}}
+	for _, name := range allFaults {
+		switch s.chance.IntN(4) {
+		case 0: // never, in this world
+		case 1:
+			f.rates[name] = max(usual[name]/5, 2)
+		default:
+			f.rates[name] = usual[name]
+		}
+	}
+	if !s.oneIn(4) {
+		f.crashEvery = s.between(2*time.Second, 60*time.Second)
+	}
+	f.earlyReads = s.oneIn(2)
+	return f
+}
+
+// strikes decides whether a fault happens now.
+func (w *world) strikes(name string) bool {
+	if w.healed || !w.oneIn(w.faults.rates[name]) {
+		return false
+	}
+	w.faults.counts[name]++
+	return true
+}
+
+// table lists how often each fault really happened.
+func (f *faults) table() string {
+	var b strings.Builder
+	names := append([]string{faultCrash}, allFaults...)
+	slices.Sort(names)
+	for _, name := range names {
+		fmt.Fprintf(&b, "%8d  %s\n", f.counts[name], name)
+	}
+	return b.String()
+}
+
+// commitFault decides what becomes of a batch.
+func (w *world) commitFault(store.Shard, *store.Batch) memstore.CommitFault {
+	delay := w.between(100*time.Microsecond, 2*time.Millisecond)
+	if w.strikes(faultSlowCommit) {
+		delay = w.between(2*time.Millisecond, 300*time.Millisecond)
+	}
+	switch {
+	case w.strikes(faultUnknownCommit):
+		fate := []memstore.Fate{memstore.Lost, memstore.Applied, memstore.AppliedLate}[w.chance.IntN(3)]
+		w.say("a commit ends in an unknown outcome")
+		return memstore.CommitFault{Delay: delay, Err: store.ErrUnknown, Fate: fate}
+	case w.strikes(faultFailedCommit):
+		w.say("a commit fails")
+		return memstore.CommitFault{Delay: delay, Err: store.ErrNotDone}
+	}
+	return memstore.CommitFault{Delay: delay}
+}
+
+var errRead = errors.New("injected read error")
+
+func (w *world) readFault(store.Key) memstore.ReadFault {
+	if w.process != nil && w.strikes(faultReadError) {
+		return memstore.ReadFault{Err: errRead}
+	}
+	return memstore.ReadFault{}
+}
+
+// crashes lets the server crash from time to time.
+func (w *world) crashes() {
+	if w.faults.crashEvery == 0 {
+		return
+	}
+	w.after(w.between(0, 2*w.faults.crashEvery), func() {
+		if w.healed {
+			return
+		}
+		if w.process != nil {
+			w.faults.counts[faultCrash]++
+			w.crash()
+			w.after(w.between(time.Millisecond, 5*time.Second), func() {
+				if w.process == nil {
+					w.boot()
+				}
+			})
+		}
+		w.crashes()
+	})
+}

@@ -1,0 +1,272 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	historypb "go.temporal.io/api/history/v1"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/record"
+	"github.com/perdure/perdure/store"
+	"github.com/perdure/perdure/store/memstore"
+)
+
+// observer reads the disk from outside, and remembers what it has seen.
+type observer struct {
+	*world
+	lives map[engine.RunKey]*life
+	order []*life // as they were first seen
+
+	// What the last look has found.
+	current map[engine.ID]string
+	tasks   map[string]*engine.Task // by the name of the row
+	due     map[engine.RunKey][]time.Time
+	letters int
+}
+
+// life is what is known of a run: all events ever seen, and its state by the
+// last look.
+type life struct {
+	key    engine.RunKey
+	rows   map[int64][]byte // history rows by first event id
+	events []*historypb.HistoryEvent
+	state  *workflow.Run // nil once deleted
+	gone   bool
+	lastly time.Time // when its state was last seen
+	events4
+}
+
+func newObserver(w *world) *observer {
+	return &observer{world: w, lives: map[engine.RunKey]*life{}}
+}
+
+func (o *observer) life(key engine.RunKey) *life {
+	l := o.lives[key]
+	if l == nil {
+		l = &life{key: key, rows: map[int64][]byte{}, events4: newEvents4()}
+		o.lives[key] = l
+		o.order = append(o.order, l)
+	}
+	return l
+}
+
+// look reads the disk and checks everything there is.
+func (o *observer) look(img *memstore.Image) {
+	o.current = map[engine.ID]string{}
+	o.tasks = map[string]*engine.Task{}
+	o.due = map[engine.RunKey][]time.Time{}
+	o.letters = 0
+	states := map[engine.RunKey]*record.Loader{}
+	history := map[engine.RunKey]int{}
+	for key, value := range img.All() {
+		switch key.Family {
+		case store.FamilyCurrent:
+			id, err := record.ParseCurrentKey(key)
+			o.must(err)
+			c, err := record.DecodeCurrent(value)
+			o.must(err)
+			o.current[id] = c.RunID
+		case store.FamilyState:
+			k, err := record.ParseStateKey(key)
+			o.must(err)
+			if states[k.Run] == nil {
+				states[k.Run] = record.NewLoader(k.Run)
+			}
+			states[k.Run].Add(store.Entry{Key: key, Value: value})
+		case store.FamilyHistory:
+			run, first, err := record.ParseHistoryKey(key)
+			o.must(err)
+			o.readHistory(o.life(run), first, value)
+			history[run]++
+		case store.FamilyTask:
+			t, err := record.DecodeTask(value)
+			o.must(err)
+			o.tasks[string(key.Name)] = t
+		case store.FamilyDeadline:
+			due, run, err := record.ParseDeadlineKey(key)
+			o.must(err)
+			o.due[run] = append(o.due[run], due)
+		case store.FamilyOutbox:
+			o.letters++
+		}
+	}
+	for run := range states {
+		o.life(run)
+	}
+	for _, l := range o.order {
+		o.settle(l, states[l.key], history[l.key])
+	}
+	o.checkIDs()
+	o.checkTasks()
+	o.checkSignals()
+}
+
+func (o *observer) must(err error) {
+	if err != nil {
+		o.broken("the disk holds what cannot be read: %v", err)
+	}
+}
+
+// readHistory takes a row in: new ones continue the history, old ones are as
+// they were (I2).
+func (o *observer) readHistory(l *life, first int64, value []byte) {
+	if old, ok := l.rows[first]; ok {
+		if !bytes.Equal(old, value) {
+			o.broken("I2: the history of %s has changed at event %d", short(l.key), first)
+		}
+		return
+	}
+	if l.gone {
+		o.broken("I2: the history of %s is back after it was deleted", short(l.key))
+	}
+	batch, err := record.OpenHistory(value)
+	o.must(err)
+	events, err := batch.Events()
+	o.must(err)
+	if first != int64(len(l.events))+1 || batch.First != first {
+		o.broken("I2: the history of %s goes on with event %d after %d", short(l.key), first, len(l.events))
+	}
+	l.rows[first] = value
+	for _, ev := range events {
+		if ev.EventId != int64(len(l.events))+1 {
+			o.broken("I2: the history of %s has event %d in the place of %d", short(l.key), ev.EventId, len(l.events)+1)
+		}
+		l.events = append(l.events, ev)
+		if wrong := l.add(ev); wrong != "" {
+			o.broken("%s of %s, event %d:\n%s", wrong, short(l.key), ev.EventId, l.tell())
+		}
+	}
+}
+
+// settle compares a run's state with its history.
+func (o *observer) settle(l *life, loader *record.Loader, rows int) {
+	if loader == nil {
+		if rows > 0 {
+			o.broken("%s has a history and no state", short(l.key))
+		}
+		if !l.gone && !o.mayBeGone(l.key) {
+			o.broken("I1: %s is gone", short(l.key))
+		}
+		l.gone, l.state = true, nil
+		return
+	}
+	state, err := loader.Run()
+	o.must(err)
+	if rows != len(l.rows) {
+		o.broken("I2: the history of %s has lost rows: %d of %d are left", short(l.key), rows, len(l.rows))
+	}
+	l.state, l.lastly = state, o.now
+	if wrong := l.compare(); wrong != "" {
+		o.broken("%s of %s:\n%s", wrong, short(l.key), l.tell())
+	}
+	o.checkDeadline(l)
+}
+
+// mayBeGone reports whether a run was to be deleted by now.
+func (o *observer) mayBeGone(key engine.RunKey) bool {
+	l := o.lives[key]
+	if o.auditor.deleted[key.ID] {
+		return true
+	}
+	// It may have closed and been deleted since it was last looked at.
+	return l != nil && (l.gone || l.state != nil && !l.state.Open() && !l.state.Info.DeleteAt.After(o.now)) ||
+		l != nil && !o.now.Before(l.lastly.Add(o.retention))
+}
+
+// history reads the events of a run from the disk, up to and including to.
+func (o *observer) history(img *memstore.Image, run engine.RunKey, to int64) []*historypb.HistoryEvent {
+	var all []*historypb.HistoryEvent
+	from, until := record.HistoryRows(run, 0, to+1)
+	for _, value := range img.Range(from, until) {
+		batch, err := record.OpenHistory(value)
+		o.must(err)
+		events, err := batch.Events()
+		o.must(err)
+		all = append(all, events...)
+	}
+	return all[:min(int64(len(all)), to)]
+}
+
+// state reads the state of a run from the disk; nil when there is none.
+func (o *observer) state(img *memstore.Image, run engine.RunKey) *workflow.Run {
+	loader := record.NewLoader(run)
+	from, to := record.StateRows(run)
+	found := false
+	for key, value := range img.Range(from, to) {
+		found = true
+		loader.Add(store.Entry{Key: key, Value: value})
+	}
+	if !found {
+		return nil
+	}
+	state, err := loader.Run()
+	o.must(err)
+	return state
+}
+
+// anyOf reports whether the run, or any of its id when it has no run id,
+// fulfils holds; also when it was deleted and so cannot be asked.
+func (o *observer) anyOf(key engine.RunKey, holds func(*life) bool) bool {
+	if key.RunID != "" {
+		l := o.lives[key]
+		return l != nil && (l.gone || holds(l)) || o.auditor.deleted[key.ID]
+	}
+	for _, l := range o.order {
+		if l.key.ID == key.ID && (l.gone || holds(l)) {
+			return true
+		}
+	}
+	return o.auditor.deleted[key.ID]
+}
+
+// quiet reports whether everything has ended and nothing is under way.
+func (o *observer) quiet() bool {
+	return o.left() == ""
+}
+
+// left lists what has not ended.
+func (o *observer) left() string {
+	var b strings.Builder
+	for _, l := range o.order {
+		if l.state != nil && l.state.Open() {
+			fmt.Fprintf(&b, "%s (%s) is open:\n%s", short(l.key), l.state.Start.WorkflowType, l.tell())
+		}
+	}
+	if o.letters > 0 {
+		fmt.Fprintf(&b, "%d messages in the outbox\n", o.letters)
+	}
+	for _, name := range sortedKeys(o.tasks) {
+		fmt.Fprintf(&b, "a task is on offer: %v\n", *o.tasks[name])
+	}
+	return b.String()
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// tell is the history of a run, a line an event.
+func (l *life) tell() string {
+	var b strings.Builder
+	for _, ev := range l.events {
+		fmt.Fprintf(&b, "    %3d %10.3f %v\n", ev.EventId, ev.EventTime.AsTime().Sub(epoch).Seconds(), ev.EventType)
+	}
+	if l.state != nil {
+		fmt.Fprintf(&b, "    state %v, workflow task %+v, %d buffered, sticky %v\n", l.state.Info.Status, l.state.Info.Task,
+			len(l.state.Buffered), l.state.Info.Sticky)
+		for id, a := range l.state.Activities {
+			fmt.Fprintf(&b, "    activity %d: status %d attempt %d due %v stamp %d offered %v\n", id, a.Status, a.Attempt, a.DueTime.Sub(epoch), a.Stamp, a.Offered)
+		}
+	}
+	return b.String()
+}

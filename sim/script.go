@@ -1,0 +1,417 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	commandpb "go.temporal.io/api/command/v1"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	historypb "go.temporal.io/api/history/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+)
+
+// script is what a workflow of the simulation does: steps one after the other.
+// It is a function of the workflow's type, so that a worker needs to know
+// nothing but the history, as a real one.
+type script struct {
+	steps []step
+	// last is how it ends.
+	last stepKind
+	// heeds: a request to cancel ends it.
+	heeds bool
+	// next is the type of the run that continues it.
+	next string
+}
+
+type stepKind int
+
+const (
+	stepActivities stepKind = iota
+	stepTimer
+	stepAwaitSignal
+	stepChild
+	stepMarker
+	stepSignalOther
+	stepCancelOther
+	stepCancelActivity
+	stepCancelTimer
+	stepKinds // how many
+
+	endComplete
+	endFail
+	endContinue
+)
+
+type step struct {
+	kind stepKind
+	n    int // activities, seconds, number of another workflow
+	seed uint64
+}
+
+// typeOf names the workflow type of a script: its seed, how deep it is below a
+// top-level workflow, and how often it may continue as new.
+func typeOf(seed uint64, depth, continues int) string {
+	return fmt.Sprintf("script-%d-%d-%d", seed, depth, continues)
+}
+
+func scriptOf(workflowType string) script {
+	parts := strings.Split(workflowType, "-")
+	seed, _ := strconv.ParseUint(parts[1], 10, 64)
+	depth, _ := strconv.Atoi(parts[2])
+	continues, _ := strconv.Atoi(parts[3])
+	r := rand.New(rand.NewPCG(seed, uint64(depth)))
+	s := script{heeds: r.IntN(2) == 0, last: endComplete}
+	for range 1 + r.IntN(4) {
+		k := stepKind(r.IntN(int(stepKinds)))
+		if k == stepChild && depth > 1 {
+			k = stepActivities
+		}
+		s.steps = append(s.steps, step{kind: k, n: 1 + r.IntN(3), seed: r.Uint64N(1000)})
+	}
+	switch r.IntN(6) {
+	case 0:
+		s.last = endFail
+	case 1, 2:
+		if continues > 0 {
+			s.last = endContinue
+			s.next = typeOf(r.Uint64N(1000), depth, continues-1)
+		}
+	}
+	return s
+}
+
+// past is what a history says about the things a script does.
+type past struct {
+	run        string
+	activities map[string]*activityPast // by activity id
+	timers     map[string]*timerPast    // by timer id
+	children   map[string]*bool         // closed, by workflow id
+	others     map[string]*bool         // answered, by control
+	byID       map[int64]*bool          // children and others by initiated event id
+	markers    map[string]bool
+	signals    int
+	cancel     bool
+	closed     bool
+	scheduled  map[int64]*activityPast
+}
+
+type activityPast struct {
+	scheduledID       int64
+	cancelled, closed bool
+}
+
+type timerPast struct {
+	started int64
+	over    bool
+}
+
+func read(run string, events []*historypb.HistoryEvent) *past {
+	p := &past{
+		run: run, activities: map[string]*activityPast{}, timers: map[string]*timerPast{},
+		children: map[string]*bool{}, others: map[string]*bool{}, byID: map[int64]*bool{},
+		markers: map[string]bool{}, scheduled: map[int64]*activityPast{},
+	}
+	for _, ev := range events {
+		p.read(ev)
+	}
+	return p
+}
+
+func (p *past) read(ev *historypb.HistoryEvent) {
+	switch ev.GetEventType() {
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+		a := &activityPast{scheduledID: ev.EventId}
+		p.activities[ev.GetActivityTaskScheduledEventAttributes().ActivityId] = a
+		p.scheduled[ev.EventId] = a
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED:
+		p.scheduled[ev.GetActivityTaskCancelRequestedEventAttributes().ScheduledEventId].cancelled = true
+	case enumspb.EVENT_TYPE_TIMER_STARTED:
+		p.timers[ev.GetTimerStartedEventAttributes().TimerId] = &timerPast{started: ev.EventId}
+	case enumspb.EVENT_TYPE_TIMER_FIRED:
+		p.timers[ev.GetTimerFiredEventAttributes().TimerId].over = true
+	case enumspb.EVENT_TYPE_TIMER_CANCELED:
+		p.timers[ev.GetTimerCanceledEventAttributes().TimerId].over = true
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+		p.signals++
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
+		p.cancel = true
+	case enumspb.EVENT_TYPE_MARKER_RECORDED:
+		p.markers[ev.GetMarkerRecordedEventAttributes().MarkerName] = true
+	case enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:
+		done := new(bool)
+		p.children[ev.GetStartChildWorkflowExecutionInitiatedEventAttributes().WorkflowId] = done
+		p.byID[ev.EventId] = done
+	case enumspb.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED:
+		p.other(ev.GetSignalExternalWorkflowExecutionInitiatedEventAttributes().Control, ev.EventId)
+	case enumspb.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED:
+		p.other(ev.GetRequestCancelExternalWorkflowExecutionInitiatedEventAttributes().Control, ev.EventId)
+	}
+	if id, ok := closes(ev); ok {
+		p.scheduled[id].closed = true
+	}
+	if id, ok := answers(ev); ok {
+		*p.byID[id] = true
+	}
+}
+
+func (p *past) other(control string, id int64) {
+	done := new(bool)
+	p.others[control] = done
+	p.byID[id] = done
+}
+
+// closes is the scheduled event id of the activity that ev ends.
+func closes(ev *historypb.HistoryEvent) (scheduledID int64, ok bool) {
+	switch ev.GetEventType() {
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+		return ev.GetActivityTaskCompletedEventAttributes().ScheduledEventId, true
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED:
+		return ev.GetActivityTaskFailedEventAttributes().ScheduledEventId, true
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
+		return ev.GetActivityTaskTimedOutEventAttributes().ScheduledEventId, true
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCELED:
+		return ev.GetActivityTaskCanceledEventAttributes().ScheduledEventId, true
+	}
+	return 0, false
+}
+
+// answers is the initiated event id of the child or request that ev ends.
+func answers(ev *historypb.HistoryEvent) (initiatedID int64, ok bool) {
+	switch ev.GetEventType() {
+	case enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED:
+		return ev.GetStartChildWorkflowExecutionFailedEventAttributes().InitiatedEventId, true
+	case enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED:
+		return ev.GetChildWorkflowExecutionCompletedEventAttributes().InitiatedEventId, true
+	case enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_FAILED:
+		return ev.GetChildWorkflowExecutionFailedEventAttributes().InitiatedEventId, true
+	case enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_CANCELED:
+		return ev.GetChildWorkflowExecutionCanceledEventAttributes().InitiatedEventId, true
+	case enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TIMED_OUT:
+		return ev.GetChildWorkflowExecutionTimedOutEventAttributes().InitiatedEventId, true
+	case enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED:
+		return ev.GetChildWorkflowExecutionTerminatedEventAttributes().InitiatedEventId, true
+	case enumspb.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED:
+		return ev.GetExternalWorkflowExecutionSignaledEventAttributes().InitiatedEventId, true
+	case enumspb.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED:
+		return ev.GetSignalExternalWorkflowExecutionFailedEventAttributes().InitiatedEventId, true
+	case enumspb.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
+		return ev.GetExternalWorkflowExecutionCancelRequestedEventAttributes().InitiatedEventId, true
+	case enumspb.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED:
+		return ev.GetRequestCancelExternalWorkflowExecutionFailedEventAttributes().InitiatedEventId, true
+	}
+	return 0, false
+}
+
+// decide is the worker's part: the commands that follow from a history.
+func (s script) decide(p *past, namespace string) []*commandpb.Command {
+	if p.cancel && s.heeds {
+		return []*commandpb.Command{{
+			CommandType: enumspb.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION,
+			Attributes: &commandpb.Command_CancelWorkflowExecutionCommandAttributes{
+				CancelWorkflowExecutionCommandAttributes: &commandpb.CancelWorkflowExecutionCommandAttributes{}},
+		}}
+	}
+	var commands []*commandpb.Command
+	for i, st := range s.steps {
+		more, over := st.decide(p, fmt.Sprint("s", i), namespace)
+		commands = append(commands, more...)
+		if !over {
+			return commands
+		}
+	}
+	return append(commands, s.end())
+}
+
+// decide says what a step does now, and whether it is over.
+func (st step) decide(p *past, name, namespace string) (commands []*commandpb.Command, over bool) {
+	switch st.kind {
+	case stepActivities:
+		over = true
+		for i := range st.n {
+			more, closed := activityStep(p, fmt.Sprint(name, ".", i), st.seed)
+			commands, over = append(commands, more...), over && closed
+		}
+		return commands, over
+	case stepTimer:
+		return timerStep(p, name, time.Duration(st.n*7)*time.Second)
+	case stepAwaitSignal:
+		if p.signals > 0 {
+			return nil, true
+		}
+		return timerStep(p, name, 20*time.Second)
+	case stepMarker:
+		if !p.markers[name] {
+			commands = append(commands, marker(name))
+		}
+		return commands, true
+	case stepChild:
+		return childStep(p, name, st)
+	case stepSignalOther, stepCancelOther:
+		return otherStep(p, name, st, namespace)
+	case stepCancelActivity:
+		return cancelActivityStep(p, name, st)
+	case stepCancelTimer:
+		return cancelTimerStep(p, name)
+	}
+	return nil, true
+}
+
+func activityStep(p *past, id string, seed uint64) ([]*commandpb.Command, bool) {
+	if a := p.activities[id]; a != nil {
+		return nil, a.closed
+	}
+	r := rand.New(rand.NewPCG(seed, uint64(len(id))))
+	attributes := &commandpb.ScheduleActivityTaskCommandAttributes{
+		ActivityId:          id,
+		ActivityType:        &commonpb.ActivityType{Name: "work"},
+		TaskQueue:           &taskqueuepb.TaskQueue{Name: activityQueueName, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
+		StartToCloseTimeout: durationpb.New(time.Duration(2+r.IntN(8)) * time.Second),
+		RetryPolicy: &commonpb.RetryPolicy{
+			InitialInterval: durationpb.New(time.Second), BackoffCoefficient: 2,
+			MaximumAttempts: int32(1 + r.IntN(4)), NonRetryableErrorTypes: []string{"hopeless"},
+		},
+		RequestEagerExecution: r.IntN(4) == 0,
+		Priority:              &commonpb.Priority{PriorityKey: int32(r.IntN(6))},
+	}
+	if r.IntN(2) == 0 {
+		attributes.HeartbeatTimeout = durationpb.New(2 * time.Second)
+	}
+	if r.IntN(3) == 0 {
+		attributes.ScheduleToCloseTimeout = durationpb.New(30 * time.Second)
+	}
+	if r.IntN(4) == 0 {
+		attributes.ScheduleToStartTimeout = durationpb.New(5 * time.Second)
+	}
+	return []*commandpb.Command{{
+		CommandType: enumspb.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK,
+		Attributes:  &commandpb.Command_ScheduleActivityTaskCommandAttributes{ScheduleActivityTaskCommandAttributes: attributes},
+	}}, false
+}
+
+func timerStep(p *past, id string, d time.Duration) ([]*commandpb.Command, bool) {
+	if t := p.timers[id]; t != nil {
+		return nil, t.over
+	}
+	return []*commandpb.Command{startTimer(id, d)}, false
+}
+
+func startTimer(id string, d time.Duration) *commandpb.Command {
+	return &commandpb.Command{
+		CommandType: enumspb.COMMAND_TYPE_START_TIMER,
+		Attributes: &commandpb.Command_StartTimerCommandAttributes{StartTimerCommandAttributes: &commandpb.StartTimerCommandAttributes{
+			TimerId: id, StartToFireTimeout: durationpb.New(d)}},
+	}
+}
+
+func marker(name string) *commandpb.Command {
+	return &commandpb.Command{
+		CommandType: enumspb.COMMAND_TYPE_RECORD_MARKER,
+		Attributes: &commandpb.Command_RecordMarkerCommandAttributes{RecordMarkerCommandAttributes: &commandpb.RecordMarkerCommandAttributes{
+			MarkerName: name}},
+	}
+}
+
+func childStep(p *past, name string, st step) ([]*commandpb.Command, bool) {
+	id := fmt.Sprint("child-", p.run[:8], "-", name)
+	if closed := p.children[id]; closed != nil {
+		return nil, *closed
+	}
+	policies := []enumspb.ParentClosePolicy{
+		enumspb.PARENT_CLOSE_POLICY_TERMINATE, enumspb.PARENT_CLOSE_POLICY_ABANDON, enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
+	}
+	return []*commandpb.Command{{
+		CommandType: enumspb.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION,
+		Attributes: &commandpb.Command_StartChildWorkflowExecutionCommandAttributes{
+			StartChildWorkflowExecutionCommandAttributes: &commandpb.StartChildWorkflowExecutionCommandAttributes{
+				WorkflowId:          id,
+				WorkflowType:        &commonpb.WorkflowType{Name: typeOf(st.seed, 2, 1)},
+				TaskQueue:           &taskqueuepb.TaskQueue{Name: workflowQueueName, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
+				ParentClosePolicy:   policies[st.seed%3],
+				WorkflowTaskTimeout: durationpb.New(10 * time.Second),
+			}},
+	}}, false
+}
+
+func otherStep(p *past, name string, st step, namespace string) ([]*commandpb.Command, bool) {
+	if answered := p.others[name]; answered != nil {
+		return nil, *answered
+	}
+	to := &commonpb.WorkflowExecution{WorkflowId: workflowID(int(st.seed % workflowIDs))}
+	if st.kind == stepCancelOther {
+		return []*commandpb.Command{{
+			CommandType: enumspb.COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION,
+			Attributes: &commandpb.Command_RequestCancelExternalWorkflowExecutionCommandAttributes{
+				RequestCancelExternalWorkflowExecutionCommandAttributes: &commandpb.RequestCancelExternalWorkflowExecutionCommandAttributes{
+					Namespace: namespace, WorkflowId: to.WorkflowId, Control: name}},
+		}}, false
+	}
+	return []*commandpb.Command{{
+		CommandType: enumspb.COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION,
+		Attributes: &commandpb.Command_SignalExternalWorkflowExecutionCommandAttributes{
+			SignalExternalWorkflowExecutionCommandAttributes: &commandpb.SignalExternalWorkflowExecutionCommandAttributes{
+				Namespace: namespace, Execution: to, SignalName: fmt.Sprint("from-", p.run, "-", name), Control: name}},
+	}}, false
+}
+
+// cancelActivityStep schedules an activity, and asks to cancel it when a timer
+// has fired first.
+func cancelActivityStep(p *past, name string, st step) ([]*commandpb.Command, bool) {
+	commands, _ := timerStep(p, name+".t", 1500*time.Millisecond)
+	more, closed := activityStep(p, name, st.seed)
+	commands = append(commands, more...)
+	a, t := p.activities[name], p.timers[name+".t"]
+	if a != nil && t != nil && t.over && !closed && !a.cancelled {
+		commands = append(commands, &commandpb.Command{
+			CommandType: enumspb.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK,
+			Attributes: &commandpb.Command_RequestCancelActivityTaskCommandAttributes{
+				RequestCancelActivityTaskCommandAttributes: &commandpb.RequestCancelActivityTaskCommandAttributes{ScheduledEventId: a.scheduledID}},
+		})
+	}
+	return commands, closed
+}
+
+// cancelTimerStep starts a long timer and a short one, and cancels the long one
+// after the short one.
+func cancelTimerStep(p *past, name string) ([]*commandpb.Command, bool) {
+	commands, short := timerStep(p, name+".short", time.Second)
+	more, long := timerStep(p, name+".long", time.Hour)
+	commands = append(commands, more...)
+	if !short || long {
+		return commands, long
+	}
+	return append(commands, &commandpb.Command{
+		CommandType: enumspb.COMMAND_TYPE_CANCEL_TIMER,
+		Attributes: &commandpb.Command_CancelTimerCommandAttributes{CancelTimerCommandAttributes: &commandpb.CancelTimerCommandAttributes{
+			TimerId: name + ".long"}},
+	}), true
+}
+
+func (s script) end() *commandpb.Command {
+	switch s.last {
+	case endFail:
+		return &commandpb.Command{
+			CommandType: enumspb.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION,
+			Attributes: &commandpb.Command_FailWorkflowExecutionCommandAttributes{FailWorkflowExecutionCommandAttributes: &commandpb.FailWorkflowExecutionCommandAttributes{
+				Failure: &failurepb.Failure{Message: "as scripted"}}},
+		}
+	case endContinue:
+		return &commandpb.Command{
+			CommandType: enumspb.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION,
+			Attributes: &commandpb.Command_ContinueAsNewWorkflowExecutionCommandAttributes{ContinueAsNewWorkflowExecutionCommandAttributes: &commandpb.ContinueAsNewWorkflowExecutionCommandAttributes{
+				WorkflowType: &commonpb.WorkflowType{Name: s.next},
+				TaskQueue:    &taskqueuepb.TaskQueue{Name: workflowQueueName},
+			}},
+		}
+	}
+	return &commandpb.Command{
+		CommandType: enumspb.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION,
+		Attributes:  &commandpb.Command_CompleteWorkflowExecutionCommandAttributes{CompleteWorkflowExecutionCommandAttributes: &commandpb.CompleteWorkflowExecutionCommandAttributes{}},
+	}
+}

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	historypb "go.temporal.io/api/history/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/matching"
+)
+
+// worker polls, runs scripts and reports back, honestly or not.
+type worker struct {
+	*world
+	name   string
+	sticky string
+	// caches: it asks for its next workflow tasks on its own queue.
+	caches bool
+}
+
+func newWorker(w *world) *worker {
+	n := len(w.workers)
+	wk := &worker{world: w, name: fmt.Sprint("worker-", n), sticky: fmt.Sprint("sticky-", n), caches: !w.oneIn(3)}
+	w.workers = append(w.workers, wk)
+	return wk
+}
+
+func queue(name string, t enumspb.TaskQueueType) engine.TaskQueue {
+	return engine.TaskQueue{NamespaceID: namespaceID, Name: name, Type: t}
+}
+
+// connect begins the worker's polls in a new life of the server.
+func (wk *worker) connect() {
+	polls := []engine.TaskQueue{
+		queue(workflowQueueName, enumspb.TASK_QUEUE_TYPE_WORKFLOW),
+		queue(activityQueueName, enumspb.TASK_QUEUE_TYPE_ACTIVITY),
+		queue(activityQueueName, enumspb.TASK_QUEUE_TYPE_ACTIVITY),
+	}
+	if wk.caches {
+		q := queue(wk.sticky, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+		q.Sticky, q.NormalName = true, workflowQueueName
+		polls = append(polls, q, q)
+	}
+	for _, q := range polls {
+		wk.poll(wk.process, q)
+	}
+}
+
+// poll asks for a task of the queue, again and again while the process lives.
+func (wk *worker) poll(p *process, q engine.TaskQueue) {
+	again := func(d time.Duration) { wk.after(d, p.living(func() { wk.poll(p, q) })) }
+	wk.after(wk.latency(), p.living(func() {
+		gone := wk.strikes(faultPollGone)
+		var waiting *matching.Waiting
+		answered := false
+		request := matching.PollRequest{
+			Queue: q,
+			Wait:  70 * time.Second,
+			Poller: engine.Poller{
+				Identity: wk.name, RequestID: wk.unique("poll"),
+				WorkerInstanceKey: wk.name,
+			},
+		}
+		if wk.oneIn(20) {
+			request.Poller.HasRateLimit, request.Poller.MaxTasksPerSecond = true, 5
+		}
+		waiting, err := p.matcher.Begin(request, func(h *matching.Handover) {
+			answered = true
+			wk.take(p, h, request.Poller)
+			again(wk.between(0, 20*time.Millisecond))
+		})
+		if err != nil {
+			wk.broken("a poll is refused: %v", err)
+		}
+		if gone && !answered {
+			wk.after(wk.between(0, 2*time.Second), p.living(func() {
+				if waiting.Cancel() {
+					again(wk.between(0, time.Second))
+				}
+			}))
+		}
+	}))
+}
+
+// take receives what a poll has brought.
+func (wk *worker) take(p *process, h *matching.Handover, poller engine.Poller) {
+	if h == nil {
+		return
+	}
+	if wk.strikes(faultHandoverGone) {
+		wk.say("%s is gone when it is given %s", wk.name, describe(h.Started))
+		h.Abort()
+		return
+	}
+	wk.auditor.handed(h.Started)
+	wk.after(wk.latency(), func() { wk.work(h.Started, poller) })
+}
+
+func (wk *worker) work(started any, poller engine.Poller) {
+	if wk.strikes(faultWorkerSilent) {
+		wk.say("%s takes %s and is never heard of again", wk.name, describe(started))
+		return
+	}
+	switch t := started.(type) {
+	case *workflow.TaskStarted:
+		wk.decide(t, poller)
+	case *workflow.ActivityStarted:
+		wk.act(t)
+	}
+}
+
+func describe(started any) string {
+	switch t := started.(type) {
+	case *workflow.TaskStarted:
+		return fmt.Sprintf("workflow task %d attempt %d of %s", t.Token.ScheduledEventID, t.Attempt, short(t.Token.Run))
+	case *workflow.ActivityStarted:
+		return fmt.Sprintf("activity %d attempt %d of %s", t.Token.ScheduledEventID, t.Attempt, short(t.Token.Run))
+	}
+	return fmt.Sprintf("%T", started)
+}
+
+func short(run engine.RunKey) string { return run.Name + "/" + run.RunID[:min(8, len(run.RunID))] }
+
+// decide carries a workflow task out.
+func (wk *worker) decide(t *workflow.TaskStarted, poller engine.Poller) {
+	history := wk.disk.history(wk.present(), t.Token.Run, t.HistoryTo)
+	history = append(history, t.Virtual...)
+	if len(history) == 0 {
+		return // deleted meanwhile
+	}
+	past := read(t.Token.Run.RunID, history)
+	commands := scriptOf(t.WorkflowType).decide(past, namespaceName)
+	pause := wk.between(time.Millisecond, 100*time.Millisecond)
+	token := t.Token
+	if wk.strikes(faultWorkerLate) {
+		pause = wk.between(6*time.Second, 30*time.Second)
+	}
+	if wk.strikes(faultWorkerWrong) {
+		token.Stamp--
+	}
+	if wk.strikes(faultWorkerFails) {
+		in := &workflow.FailWorkflowTask{Token: token, Request: &workflowservice.RespondWorkflowTaskFailedRequest{
+			Cause:    enumspb.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE,
+			Failure:  &failurepb.Failure{Message: "as the dice fell"},
+			Identity: wk.name,
+		}}
+		wk.after(pause, func() { wk.submit(token.Run.ID, token.Run.RunID, in, func(any, error) {}) })
+		return
+	}
+	request := &workflowservice.RespondWorkflowTaskCompletedRequest{
+		Commands: commands, Identity: wk.name, Namespace: namespaceName,
+		ReturnNewWorkflowTask: wk.oneIn(2),
+	}
+	if wk.caches {
+		request.StickyAttributes = &taskqueuepb.StickyExecutionAttributes{
+			WorkerTaskQueue: &taskqueuepb.TaskQueue{
+				Name: wk.sticky, Kind: enumspb.TASK_QUEUE_KIND_STICKY, NormalName: workflowQueueName},
+			ScheduleToStartTimeout: durationpb.New(5 * time.Second),
+		}
+	}
+	in := &workflow.CompleteWorkflowTask{Token: token, Request: request, Poller: poller}
+	wk.after(pause, func() { wk.complete(in, 0) })
+	if wk.strikes(faultWorkerTwice) {
+		wk.after(pause+wk.between(0, 50*time.Millisecond), func() { wk.complete(in, 0) })
+	}
+}
+
+// complete reports a workflow task, and takes what comes back with the answer.
+func (wk *worker) complete(in *workflow.CompleteWorkflowTask, tries int) {
+	run := in.Token.Run
+	wk.submit(run.ID, run.RunID, in, func(reply any, err error) {
+		if unclear(err) && tries < 5 {
+			wk.after(wk.between(50*time.Millisecond, time.Second), func() { wk.complete(in, tries+1) })
+			return
+		}
+		wk.say("%s completes workflow task %d of %s, %d commands: %s", wk.name, in.Token.ScheduledEventID, short(run),
+			len(in.Request.Commands), outcomeOf(err))
+		done, ok := reply.(*workflow.TaskCompleted)
+		if !ok || err != nil {
+			return
+		}
+		if done.Task != nil {
+			wk.work(done.Task, in.Poller)
+		}
+		for _, a := range done.Activities {
+			wk.work(a, in.Poller)
+		}
+	})
+}
+
+// act carries an activity out.
+func (wk *worker) act(t *workflow.ActivityStarted) {
+	wk.say("%s runs %s", wk.name, describe(t))
+	token := t.Token
+	if wk.strikes(faultWorkerWrong) {
+		token.Stamp--
+	}
+	ref := workflow.ActivityRef{Token: &token}
+	end := wk.ending(ref, t)
+	if t.Heartbeat > 0 && !wk.oneIn(3) {
+		wk.beat(ref, t, 1+wk.chance.IntN(8), end)
+		return
+	}
+	pause := wk.between(time.Millisecond, 500*time.Millisecond)
+	if wk.strikes(faultWorkerLate) {
+		pause = wk.between(2*time.Second, 20*time.Second)
+	}
+	wk.after(pause, func() { wk.report(ref, t, end, 0) })
+	if wk.strikes(faultWorkerTwice) {
+		wk.after(pause+wk.between(0, 50*time.Millisecond), func() { wk.report(ref, t, end, 0) })
+	}
+}
+
+// ending draws how an attempt ends.
+func (wk *worker) ending(ref workflow.ActivityRef, t *workflow.ActivityStarted) workflow.Input {
+	n := wk.chance.IntN(10)
+	if wk.healed {
+		n = 9
+	}
+	switch n {
+	case 0, 1:
+		return &workflow.FailActivity{Ref: ref, Identity: wk.name, Failure: applicationFailure("try again", "passing")}
+	case 2:
+		return &workflow.FailActivity{Ref: ref, Identity: wk.name, Failure: applicationFailure("give up", "hopeless")}
+	}
+	return &workflow.CompleteActivity{Ref: ref, Identity: wk.name, Result: &commonpb.Payloads{
+		Payloads: []*commonpb.Payload{{Data: []byte(fmt.Sprint(t.Token.ScheduledEventID, "/", t.Attempt))}}}}
+}
+
+func applicationFailure(message, kind string) *failurepb.Failure {
+	return &failurepb.Failure{Message: message, FailureInfo: &failurepb.Failure_ApplicationFailureInfo{
+		ApplicationFailureInfo: &failurepb.ApplicationFailureInfo{Type: kind}}}
+}
+
+// beat sends heartbeats, heeds a cancellation, and ends.
+func (wk *worker) beat(ref workflow.ActivityRef, t *workflow.ActivityStarted, left int, end workflow.Input) {
+	if left == 0 {
+		wk.report(ref, t, end, 0)
+		return
+	}
+	wk.after(wk.between(100*time.Millisecond, time.Second), func() {
+		in := &workflow.HeartbeatActivity{Ref: ref, Identity: wk.name, Details: &commonpb.Payloads{
+			Payloads: []*commonpb.Payload{{Data: []byte(fmt.Sprint("beat ", left))}}}}
+		wk.submit(t.Token.Run.ID, t.Token.Run.RunID, in, func(reply any, err error) {
+			answer, ok := reply.(*workflowservice.RecordActivityTaskHeartbeatResponse)
+			switch {
+			case engine.KindOf(err) == engine.KindNotFound:
+				wk.say("%s stops %s: it is not wanted any more", wk.name, describe(t))
+			case ok && answer.GetCancelRequested() && wk.oneIn(2):
+				wk.report(ref, t, &workflow.CancelActivity{Ref: ref, Identity: wk.name}, 0)
+			default:
+				wk.beat(ref, t, left-1, end)
+			}
+		})
+	})
+}
+
+// report sends the outcome of an attempt until it is heard.
+func (wk *worker) report(ref workflow.ActivityRef, t *workflow.ActivityStarted, end workflow.Input, tries int) {
+	wk.submit(t.Token.Run.ID, t.Token.Run.RunID, end, func(_ any, err error) {
+		if unclear(err) && tries < 5 {
+			wk.after(wk.between(50*time.Millisecond, time.Second), func() { wk.report(ref, t, end, tries+1) })
+			return
+		}
+		wk.say("%s: %s ends with %T: %s", wk.name, describe(t), end, outcomeOf(err))
+	})
+}
+
+var _ = (*historypb.HistoryEvent)(nil)

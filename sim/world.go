@@ -1,0 +1,171 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/store/memstore"
+)
+
+const (
+	namespaceID       = "ns-id"
+	namespaceName     = "sim"
+	workflowQueueName = "workflows"
+	activityQueueName = "activities"
+	// workflowIDs is how many ids the clients share, so that they meet.
+	workflowIDs = 12
+)
+
+func workflowID(n int) string { return fmt.Sprint("wf-", n) }
+
+// options of one world.
+type options struct {
+	seed  uint64
+	steps uint64 // events before everything heals
+	tell  bool   // print the story as it happens
+}
+
+// world is everything: the server, its disk, and those who use it.
+type world struct {
+	*schedule
+	options
+	*story
+	faults  faults
+	auditor *auditor
+	disk    *observer
+
+	process *process        // nil while the server is down
+	image   *memstore.Image // the disk while it is down
+	lives   int
+
+	workers   []*worker
+	retention time.Duration
+	healed    bool
+	names     int
+	wrong     *violation
+}
+
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func newWorld(o options) *world {
+	w := &world{schedule: newSchedule(o.seed, epoch), options: o}
+	w.story = newStory(w)
+	w.faults = drawFaults(w.schedule)
+	w.auditor = newAuditor(w)
+	w.disk = newObserver(w)
+	w.retention = 72 * time.Hour
+	if w.oneIn(3) {
+		w.retention = 30 * time.Second
+	}
+	return w
+}
+
+// violation is a broken promise: what ends a world early.
+type violation struct{ what string }
+
+// broken ends the world. The panic may end in the server, which recovers from
+// bugs: so what was wrong is noted first, and nothing happens after it.
+func (w *world) broken(format string, args ...any) {
+	v := violation{fmt.Sprintf(format, args...)}
+	if w.wrong == nil {
+		w.say("VIOLATION: %s", v.what)
+		w.wrong = &v
+	}
+	panic(v)
+}
+
+// step is the schedule's, as long as nothing is wrong.
+func (w *world) step(limit time.Time) bool {
+	more := w.schedule.step(limit)
+	if w.wrong != nil {
+		panic(*w.wrong)
+	}
+	return more
+}
+
+// live runs the world to its end and returns what was violated, or "".
+func (w *world) live() (wrong string) {
+	defer func() {
+		p := recover()
+		if v, ok := p.(violation); ok {
+			wrong = v.what
+		} else if p != nil {
+			panic(p)
+		}
+	}()
+	w.boot()
+	w.populate()
+	w.checkOften()
+	for w.done < w.steps && w.step(forever) {
+	}
+	w.heal()
+	return ""
+}
+
+var forever = epoch.Add(10 * 365 * 24 * time.Hour)
+
+// heal ends faults and new work, and demands that everything ends (I6, liveness).
+func (w *world) heal() {
+	w.say("everything heals")
+	w.healed = true
+	if w.process == nil {
+		w.boot()
+	}
+	limit := w.now.Add(time.Hour)
+	for w.now.Before(limit) {
+		to := w.now.Add(10 * time.Second)
+		for w.step(to) {
+		}
+		w.now = to
+		w.check()
+		if w.disk.quiet() {
+			w.say("all has ended")
+			return
+		}
+	}
+	w.broken("liveness: an hour after everything healed there is left:\n%s", w.disk.left())
+}
+
+// checkOften looks at the disk every few seconds, as long as there is load.
+func (w *world) checkOften() {
+	w.after(w.between(time.Second, 4*time.Second), func() {
+		if !w.healed {
+			w.check()
+			w.checkOften()
+		}
+	})
+}
+
+// check compares the disk, as a crash at this moment would leave it, with every
+// promise.
+func (w *world) check() {
+	w.disk.look(w.present())
+	w.auditor.verify()
+}
+
+// present is what is durable now.
+func (w *world) present() *memstore.Image {
+	if w.process == nil {
+		return w.image
+	}
+	return w.process.driver.Image()
+}
+
+// unique makes a name no one has used.
+func (w *world) unique(kind string) string {
+	w.names++
+	return fmt.Sprint(kind, "-", w.names)
+}
+
+// seed16 draws the seed of fresh ids.
+func (w *world) seed16() (s [16]byte) {
+	binary.BigEndian.PutUint64(s[:8], w.chance.Uint64())
+	binary.BigEndian.PutUint64(s[8:], w.chance.Uint64())
+	return s
+}
+
+func idOf(name string) engine.ID {
+	return engine.ID{NamespaceID: namespaceID, Archetype: engine.ArchetypeWorkflow, Name: name}
+}
