@@ -1,6 +1,8 @@
 package workflow
 
 import (
+	"slices"
+
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/perdure/perdure/engine"
@@ -13,6 +15,9 @@ import (
 // listing them (AT-150), and a child whose start is on its way is recognised
 // when the answer comes (see orphan).
 func (d *draft) closePending() {
+	// What this very step asked of others is not asked any more: a child not
+	// started when its parent closes never starts (spec/workflow.md 4.5, 4.6).
+	d.change.Messages = slices.DeleteFunc(d.change.Messages, func(m engine.Message) bool { return m.Answered() })
 	for _, id := range d.activities.keys() {
 		s := d.activities.get(id)
 		if !s.Offered {
