@@ -19,12 +19,6 @@ import (
 	"github.com/perdure/perdure/shard"
 )
 
-// HistoryPage is what one read of stored history yields.
-type HistoryPage struct {
-	Bytes       []byte
-	NextEventID int64
-}
-
 // Executions is what the edge needs of the shards; *shard.Host provides it.
 // Every method returns once what it tells is durable. Errors are refusals
 // (*engine.Refusal), those of the context, or faults.
@@ -38,9 +32,9 @@ type Executions interface {
 	// Wait returns nil once the run's next event id is no longer the one seen,
 	// or the run is closed.
 	Wait(ctx context.Context, key engine.RunKey, seenNextEventID int64) error
-	// History reads whole stored batches, from the one that begins with event
-	// from, up to event to.
-	History(ctx context.Context, key engine.RunKey, from, to int64, maxBatches int) (HistoryPage, error)
+	// History reads at most maxBatches whole stored batches, from the one that
+	// holds event from up to event to; NextEventID is 0 at the end.
+	History(ctx context.Context, key engine.RunKey, from, to int64, maxBatches int) (shard.HistoryPage, error)
 	// HistoryReverse reads batches downwards, newest event first, beginning
 	// with event from; next is 0 when event 1 was among them.
 	HistoryReverse(ctx context.Context, key engine.RunKey, from int64, maxBatches int) (events []*historypb.HistoryEvent, next int64, err error)

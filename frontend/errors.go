@@ -110,7 +110,9 @@ func statusOf(err error) (st *status.Status, fault bool) {
 	var refusal *engine.Refusal
 	if errors.As(err, &refusal) {
 		st, ok := refusalStatus(refusal)
-		return cut(st), !ok
+		// One of these that wraps more tells of a fault behind it.
+		wraps := err != error(refusal) && (refusal.Kind == engine.KindUnavailable || refusal.Kind == engine.KindDataLoss)
+		return cut(st), !ok || wraps
 	}
 	var service serviceerror.ServiceError
 	if errors.As(err, &service) {

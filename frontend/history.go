@@ -239,8 +239,8 @@ func asContinued(ev *historypb.HistoryEvent) *historypb.HistoryEvent {
 		EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
 		Attributes: &historypb.HistoryEvent_WorkflowExecutionContinuedAsNewEventAttributes{
 			WorkflowExecutionContinuedAsNewEventAttributes: &historypb.WorkflowExecutionContinuedAsNewEventAttributes{
-				NewExecutionRunId: next,
-				Failure:           ev.GetWorkflowExecutionFailedEventAttributes().GetFailure(),
+				NewExecutionRunId:    next,
+				Failure:              ev.GetWorkflowExecutionFailedEventAttributes().GetFailure(),
 				LastCompletionResult: ev.GetWorkflowExecutionCompletedEventAttributes().GetResult(),
 			},
 		},
