@@ -32,7 +32,7 @@ import (
 //	complete ID [sticky=Q] [return-new] [force-new] [identity=] [checksum=] [build=]; one command a line, see command
 //	fail-task ID [cause=C]; abort-task ID
 //	due ID                      say that a deadline may have come
-//	poll-activity QUEUE; complete-activity A [result=]; fail-activity A [non-retryable] [type=]; cancel-activity A; heartbeat A [details=]
+//	poll-activity QUEUE; complete-activity A [result=]; fail-activity A [non-retryable] [type=]; cancel-activity A; heartbeat A [details=]; abort-activity A
 //	deliver                     carry all messages, and the answers, until none is left
 //	show ID                     the whole history; deadline ID: the next deadline
 var commands = map[string]func(*world, *args){
@@ -62,6 +62,7 @@ var commands = map[string]func(*world, *args){
 	"heartbeat": func(w *world, a *args) {
 		w.respond(a, &workflow.HeartbeatActivity{Ref: w.ref(a), Details: payloads(a.str("details")), Identity: "worker"})
 	},
+	"abort-activity": func(w *world, a *args) { w.respond(a, &workflow.AbortActivity{Token: w.acts[a.at(0)].Token}) },
 	"fail-activity": func(w *world, a *args) {
 		w.respond(a, &workflow.FailActivity{Ref: w.ref(a), Failure: failure(a), Identity: "worker"})
 	},
@@ -142,7 +143,7 @@ func failure(a *args) *failurepb.Failure {
 func (w *world) limit(a *args) {
 	n, err := strconv.Atoi(a.CmdArgs[0].Vals[0])
 	if err != nil {
-		w.t.Fatal(err)
+		w.t.Fatalf("%v", err)
 	}
 	switch a.CmdArgs[0].Key {
 	case "buffered-events":
@@ -369,6 +370,10 @@ func (w *world) deliver(*args) {
 	for len(w.messages) > 0 {
 		m := w.messages[0]
 		w.messages = w.messages[1:]
+		if from := w.runs[m.From]; from != nil && !from.Wants(&m) {
+			w.printf("-- nobody wants %s\n", describeMessage(m))
+			continue
+		}
 		w.printf("-- %s\n", describeMessage(m))
 		reply, refusal := w.handOver(&m)
 		if !m.Answered() {
@@ -393,20 +398,19 @@ func (w *world) handOver(m *engine.Message) (any, *engine.Refusal) {
 	}
 	if m.Kind == engine.MessageStartChild {
 		in := &workflow.StartWorkflow{Request: workflow.ChildStartRequest(m, "default"), Child: m}
-		res, err := workflow.StepID(w.env(), m.To, run, in)
-		reply := w.settle(run, fingerprint(run), res, err)
-		refusal, _ := err.(*engine.Refusal)
-		return reply, refusal
+		return w.take(run, func(env *engine.Env, run *workflow.Run) (*workflow.Result, error) {
+			return workflow.StepID(env, m.To, run, in)
+		})
 	}
 	if run == nil {
 		w.printf("refused: NotFound\n")
 		return nil, engine.NotFound("workflow execution not found")
 	}
 	in := inputOf(m)
-	res, err := workflow.Step(w.env(), run, in)
-	reply := w.settle(run, fingerprint(run), res, err)
-	refusal, _ := err.(*engine.Refusal)
-	return reply, refusal
+	w.fetch(run, in)
+	return w.take(run, func(env *engine.Env, run *workflow.Run) (*workflow.Result, error) {
+		return workflow.Step(env, run, in)
+	})
 }
 
 // inputOf is what package shard makes of a message.

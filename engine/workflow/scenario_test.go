@@ -3,6 +3,7 @@ package workflow_test
 import (
 	"cmp"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,8 +12,6 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
-	"google.golang.org/protobuf/proto"
-
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 
@@ -45,7 +44,7 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // world is a shell reduced to what the machine can see of it.
 type world struct {
-	t        *testing.T
+	t        failer
 	now      time.Time
 	steps    uint64
 	born     int
@@ -62,7 +61,13 @@ type world struct {
 	out      strings.Builder
 }
 
-func newWorld(t *testing.T) *world {
+// failer is what *testing.T and *rapid.T have in common.
+type failer interface {
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func newWorld(t failer) *world {
 	return &world{
 		t:      t,
 		now:    epoch,
@@ -81,9 +86,13 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) env() *engine.Env {
 	w.steps++
+	return &engine.Env{Now: w.now, Fresh: w.fresh(), Namespace: w.ns, Limits: w.limits}
+}
+
+func (w *world) fresh() *engine.Fresh {
 	var seed [16]byte
 	binary.BigEndian.PutUint64(seed[:], w.steps)
-	return &engine.Env{Now: w.now, Fresh: engine.NewFresh(seed), Namespace: w.ns, Limits: w.limits}
+	return engine.NewFresh(seed)
 }
 
 func id(name string) engine.ID {
@@ -130,10 +139,10 @@ func (w *world) find(name string) *workflow.Run {
 
 // stepID gives an input that concerns an id to the machine.
 func (w *world) stepID(name string, in workflow.Input) any {
-	current := w.runs[w.current[name]]
-	before := fingerprint(current)
-	res, err := workflow.StepID(w.env(), id(name), current, in)
-	return w.settle(current, before, res, err)
+	reply, _ := w.take(w.runs[w.current[name]], func(env *engine.Env, run *workflow.Run) (*workflow.Result, error) {
+		return workflow.StepID(env, id(name), run, in)
+	})
+	return reply
 }
 
 // step gives an input to one run.
@@ -142,14 +151,43 @@ func (w *world) step(run *workflow.Run, in workflow.Input) any {
 		w.printf("refused: NotFound\n")
 		return nil
 	}
-	w.fetch(run, workflow.Needs(run, in))
-	before := fingerprint(run)
-	res, err := workflow.Step(w.env(), run, in)
-	return w.settle(run, before, res, err)
+	w.fetch(run, in)
+	reply, _ := w.take(run, func(env *engine.Env, run *workflow.Run) (*workflow.Result, error) {
+		return workflow.Step(env, run, in)
+	})
+	return reply
 }
 
-// fetch provides what a step needs of the history.
-func (w *world) fetch(run *workflow.Run, need workflow.Need) {
+// take steps a run twice on the same state, which must give the same result
+// and leave the state alone, and then takes the result over.
+func (w *world) take(run *workflow.Run, step func(*engine.Env, *workflow.Run) (*workflow.Result, error)) (any, *engine.Refusal) {
+	before := fingerprint(run)
+	env := w.env()
+	first, firstErr := step(env, run)
+	env.Fresh = w.fresh()
+	second, secondErr := step(env, run)
+	if a, b := outcome(first, firstErr), outcome(second, secondErr); a != b {
+		w.t.Errorf("the same step gave\n%s\nand\n%s", a, b)
+	}
+	return w.settle(run, before, second, secondErr)
+}
+
+func outcome(res *workflow.Result, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	text := digest([]any{res.Run, res.Reply})
+	if res.New != nil {
+		text += digest(res.New.Change)
+	}
+	return text
+}
+
+// fetch provides what a step needs of the history, and nothing more: as if the
+// run had just been loaded.
+func (w *world) fetch(run *workflow.Run, in workflow.Input) {
+	run.Started, run.Scheduled = nil, nil
+	need := workflow.Needs(run, in)
 	if need.StartedEvent {
 		run.Started = w.history[run.Key][0]
 	}
@@ -162,7 +200,7 @@ func (w *world) fetch(run *workflow.Run, need workflow.Need) {
 }
 
 // settle applies a step's result and prints it.
-func (w *world) settle(run *workflow.Run, before string, res *workflow.Result, err error) any {
+func (w *world) settle(run *workflow.Run, before string, res *workflow.Result, err error) (any, *engine.Refusal) {
 	if err != nil {
 		if fingerprint(run) != before {
 			w.t.Errorf("an error changed the run: %v", err)
@@ -176,7 +214,7 @@ func (w *world) settle(run *workflow.Run, before string, res *workflow.Result, e
 		} else {
 			w.printf("refused: %s\n", r.Message)
 		}
-		return nil
+		return nil, r
 	}
 	if fingerprint(run) != before {
 		w.t.Errorf("the step changed the run before it was applied")
@@ -199,9 +237,9 @@ func (w *world) settle(run *workflow.Run, before string, res *workflow.Result, e
 	}
 	if r, ok := res.Reply.(*engine.Refusal); ok {
 		w.printf("answered: %s\n", r.Message)
-		return nil
+		return nil, r
 	}
-	return res.Reply
+	return res.Reply, nil
 }
 
 // commit takes a change into the world: history, offers, messages.
@@ -271,41 +309,16 @@ func fingerprint(run *workflow.Run) string {
 	if run == nil {
 		return ""
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%+v\n%+v\n", *run.Start, *run.Info)
-	if run.Info.Task != nil {
-		fmt.Fprintf(&b, "%+v\n", *run.Info.Task)
+	return digest(run)
+}
+
+// digest is a value as text, whatever the order of its maps.
+func digest(v any) string {
+	out, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
 	}
-	if run.Info.Sticky != nil {
-		fmt.Fprintf(&b, "%+v\n", *run.Info.Sticky)
-	}
-	text := func(m proto.Message) string {
-		out, _ := proto.MarshalOptions{Deterministic: true}.Marshal(m)
-		return string(out)
-	}
-	fmt.Fprintf(&b, "%q %q\n", text(run.Memo), text(run.SearchAttributes))
-	for _, k := range sortedKeys(run.Activities) {
-		fmt.Fprintf(&b, "%d %+v\n", k, *run.Activities[k])
-	}
-	for _, k := range sortedKeys(run.Timers) {
-		fmt.Fprintf(&b, "%s %+v\n", k, *run.Timers[k])
-	}
-	for _, k := range sortedKeys(run.Children) {
-		fmt.Fprintf(&b, "%d %+v\n", k, *run.Children[k])
-	}
-	for _, k := range sortedKeys(run.Signals) {
-		fmt.Fprintf(&b, "%d %+v\n", k, *run.Signals[k])
-	}
-	for _, k := range sortedKeys(run.Cancels) {
-		fmt.Fprintf(&b, "%d %+v\n", k, *run.Cancels[k])
-	}
-	for _, k := range sortedKeys(run.Requests) {
-		fmt.Fprintf(&b, "%s %+v\n", k, *run.Requests[k])
-	}
-	for _, k := range sortedKeys(run.Buffered) {
-		fmt.Fprintf(&b, "%d %q\n", k, text(run.Buffered[k]))
-	}
-	return b.String()
+	return string(out)
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
