@@ -156,6 +156,10 @@ func (s *shard) unreadable(e *entry, err error) {
 	if errors.Is(err, store.ErrCorrupt) {
 		fault = engine.Refuse(engine.KindDataLoss, "the execution cannot be read")
 	}
+	if s.host.isFatal() {
+		s.fail(err)
+		return
+	}
 	if len(e.waiting) > 0 {
 		r := e.waiting[0]
 		e.waiting = e.waiting[1:]

@@ -169,7 +169,7 @@ func (s *shard) dispatch(l *letter) {
 }
 
 func (s *shard) dispatchMore() {
-	for len(s.outbox.queue) > 0 && s.outbox.flying < maxLetters {
+	for len(s.outbox.queue) > 0 && s.outbox.flying < maxLetters && s.state == serving {
 		l := s.outbox.queue[0]
 		s.outbox.queue = s.outbox.queue[1:]
 		s.outbox.flying++

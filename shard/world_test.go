@@ -173,6 +173,7 @@ func (w *world) await(call func()) {
 
 func (w *world) advance(d time.Duration) {
 	w.Helper()
+	w.settle()
 	for end := w.clock.Now().Add(d); ; {
 		due, ok := w.clock.Next()
 		if !ok || due.After(end) {
@@ -299,7 +300,7 @@ func (f *fakeFeed) Append(entries []FeedEntry) { f.entries = append(f.entries, e
 // fakeMatcher keeps offers in a list and hands out what the test reserves.
 type fakeMatcher struct {
 	offers   []engine.Task
-	owner    Backlog
+	owners   map[offerKey]Backlog
 	pollers  map[string]int // waiting, by queue and type
 	reserved map[uint64]string
 	last     uint64
@@ -309,13 +310,23 @@ type fakeMatcher struct {
 	forgotten int
 	// room bounds the offers taken; 0 is no bound.
 	room int
-	// queries offered.
+	// queries offered, also by callers of their own goroutine.
+	mu      sync.Mutex
 	queries []*QueryTask
-	taken   []func(bool)
+	asked   chan struct{}
+}
+
+// awaitQuery waits until a query is offered.
+func (m *fakeMatcher) awaitQuery() { <-m.asked }
+
+func (m *fakeMatcher) query(i int) *QueryTask {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.queries[i]
 }
 
 func newFakeMatcher() *fakeMatcher {
-	return &fakeMatcher{pollers: map[string]int{}, reserved: map[uint64]string{}}
+	return &fakeMatcher{pollers: map[string]int{}, reserved: map[uint64]string{}, asked: make(chan struct{}, 10), owners: map[offerKey]Backlog{}}
 }
 
 func pollKey(q engine.TaskQueue) string { return fmt.Sprint(q.Name, q.Type) }
@@ -350,7 +361,9 @@ func (m *fakeMatcher) Release(reservation uint64) {
 }
 
 func (m *fakeMatcher) Offer(owner Backlog, tasks []engine.Task) int {
-	m.owner = owner
+	for i := range tasks {
+		m.owners[keyOf(&tasks[i])] = owner
+	}
 	n := len(tasks)
 	if m.room > 0 {
 		n = max(0, min(n, m.room-len(m.offers)))
@@ -368,14 +381,14 @@ func (m *fakeMatcher) Withdraw(tasks []engine.Task) {
 
 func (m *fakeMatcher) Forget(owner Backlog) {
 	m.forgotten++
-	if m.owner == owner {
-		m.offers = nil
-	}
+	m.offers = slices.DeleteFunc(m.offers, func(t engine.Task) bool { return m.owners[keyOf(&t)] == owner })
 }
 
 func (m *fakeMatcher) OfferQuery(_ engine.TaskQueue, q *QueryTask, done func(bool)) func() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.queries = append(m.queries, q)
-	m.taken = append(m.taken, done)
+	m.asked <- struct{}{}
 	return func() {}
 }
 
@@ -399,7 +412,7 @@ func (w *world) take() any {
 func (w *world) start(t engine.Task) (started any, err error) {
 	w.matcher.last++
 	answered := false
-	w.matcher.owner.StartTask(t, engine.Poller{Identity: "poller", RequestID: fmt.Sprint("poll-", w.matcher.last)},
+	w.matcher.owners[keyOf(&t)].StartTask(t, engine.Poller{Identity: "poller", RequestID: fmt.Sprint("poll-", w.matcher.last)},
 		func(s any, e error) { started, err, answered = s, e, true })
 	w.settle()
 	if !answered {
