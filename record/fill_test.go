@@ -155,8 +155,14 @@ func (f *filler) scalar(fd protoreflect.FieldDescriptor) protoreflect.Value {
 	panic(fd.FullName())
 }
 
+// reporter takes what compare finds.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
 // compare reports each field, by its path, that was not read as it was written.
-func compare(t *testing.T, path string, wrote, read reflect.Value) {
+func compare(t reporter, path string, wrote, read reflect.Value) {
 	t.Helper()
 	if wrote.Type() == timeType {
 		w, r := wrote.Interface().(time.Time), read.Interface().(time.Time)
