@@ -1,6 +1,8 @@
 package workflow
 
 import (
+	"slices"
+
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 
@@ -28,7 +30,9 @@ func (d *draft) setSystemAttribute(name string, values []string) {
 			IndexedFields: map[string]*commonpb.Payload{name: nil}}))
 		return
 	}
-	d.setSearchAttributes(searchattr.Upsert(d.searchAttributes(), name, values))
+	if !slices.Equal(values, d.systemAttribute(name)) {
+		d.setSearchAttributes(searchattr.Upsert(d.searchAttributes(), name, values))
+	}
 }
 
 // systemAttribute reads a keyword list.

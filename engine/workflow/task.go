@@ -12,6 +12,7 @@ import (
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/priority"
 )
 
 // The workflow task: at most one, none -> scheduled -> started -> ended
@@ -112,16 +113,9 @@ func taskOffer(key engine.RunKey, s *Start, t *Task) engine.Task {
 	if t.StickyQueue != "" {
 		q.Name, q.NormalName, q.Sticky = t.StickyQueue, s.TaskQueue, true
 	}
-	return engine.Task{
-		Queue:          q,
-		Run:            key,
-		EventID:        t.ScheduledEventID,
-		Stamp:          t.Stamp,
-		Order:          t.ScheduledTime,
-		Priority:       s.Priority.GetPriorityKey(),
-		FairnessKey:    s.Priority.GetFairnessKey(),
-		FairnessWeight: s.Priority.GetFairnessWeight(),
-	}
+	offer := engine.Task{Queue: q, Run: key, EventID: t.ScheduledEventID, Stamp: t.Stamp, Order: t.ScheduledTime}
+	priority.Apply(&offer, s.Priority)
+	return offer
 }
 
 // withdrawTask takes the pending task off its queue, if it is on offer.

@@ -87,7 +87,7 @@ func (d *draft) countFailure(end taskEnd) {
 		return
 	}
 	d.info.TaskFailures++
-	d.info.LastTaskFailure = end.failure
+	d.info.LastTaskFailure = boundedFailure(end.failure, d.env.Limits.LastFailureBytes)
 	if d.info.TaskFailures < reportedProblemsAfter {
 		return
 	}

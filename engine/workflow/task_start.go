@@ -25,12 +25,13 @@ func (d *draft) startWorkflowTask(in *StartWorkflowTask) (any, error) {
 	if t.Stamp != in.Stamp {
 		return nil, engine.Stale("the workflow task has been offered anew")
 	}
+	d.withdrawTask()
+	started := d.beginTask(in.Poller)
 	if !in.Poller.Sticky {
 		// Whoever polls the normal queue has no history of the run at hand.
 		d.info.Sticky = nil
+		started.StickyQueue = ""
 	}
-	d.withdrawTask()
-	d.beginTask(in.Poller)
 	return d.taskReply(in.Poller.Sticky), nil
 }
 
