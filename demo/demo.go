@@ -160,4 +160,3 @@ func (s *stage) say(order, format string, args ...any) {
 	defer s.mu.Unlock()
 	fmt.Fprintf(s.out, "%6.2fs  %-8s %s\n", time.Since(s.began).Seconds(), order, fmt.Sprintf(format, args...))
 }
-

@@ -82,7 +82,9 @@ func DeliveryWorkflow(ctx workflow.Context, order Order) (string, error) {
 }
 
 // activities are the steps that touch the world. Here the world is a printout.
-type activities struct{ say func(order, format string, args ...any) }
+type activities struct {
+	say func(order, format string, args ...any)
+}
 
 // Charge takes the money. The card network has bad days.
 func (a *activities) Charge(ctx context.Context, order Order) (string, error) {

@@ -95,7 +95,9 @@ func TestActivityRetriesToSuccess(t *testing.T) {
 
 func TestActivityExhaustsItsRetries(t *testing.T) {
 	ctx, s := begin(t, oneActivity(workflow.ActivityOptions{StartToCloseTimeout: 10 * time.Second, RetryPolicy: retries(2)},
-		func(context.Context) (string, error) { return "", temporal.NewApplicationError("broken", "Broken", "detail") }))
+		func(context.Context) (string, error) {
+			return "", temporal.NewApplicationError("broken", "Broken", "detail")
+		}))
 	err := s.start(ctx, "wf").Get(ctx, nil)
 	var act *temporal.ActivityError
 	if !errors.As(err, &act) || act.RetryState() != enumspb.RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED {
