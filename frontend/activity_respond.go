@@ -123,6 +123,7 @@ func (f *Frontend) RespondActivityTaskFailed(ctx context.Context, r *workflowser
 	}
 	return do[*workflowservice.RespondActivityTaskFailedResponse](ctx, f, t.id, t.runID, &workflow.FailActivity{
 		Ref: t.ref, Failure: r.GetFailure(), HeartbeatDetails: r.GetLastHeartbeatDetails(), Identity: r.GetIdentity(),
+		Cause: r.GetCause(),
 	})
 }
 
