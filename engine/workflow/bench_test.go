@@ -1,0 +1,53 @@
+package workflow_test
+
+import (
+	"testing"
+
+	commandpb "go.temporal.io/api/command/v1"
+	commonpb "go.temporal.io/api/common/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
+)
+
+// BenchmarkOneActivity is what the core alone costs for a workflow with one
+// activity: seven steps from its start to its close, each applied.
+func BenchmarkOneActivity(b *testing.B) {
+	w := newWorld(b)
+	poller := engine.Poller{Identity: "worker", RequestID: "poll", Sticky: true}
+	schedule := command(w, "schedule-activity x start-to-close=10s")
+	finish := command(w, "complete-workflow result=1")
+	step := func(run *workflow.Run, in workflow.Input) any {
+		res, err := workflow.Step(w.env(), run, in)
+		if err != nil {
+			b.Fatal(err)
+		}
+		run.Apply(res.Run)
+		return res.Reply
+	}
+	complete := func(run *workflow.Run, cmd *commandpb.Command) {
+		task := run.Offers()[0]
+		started := step(run, &workflow.StartWorkflowTask{EventID: task.EventID, Stamp: task.Stamp, Poller: poller}).(*workflow.TaskStarted)
+		step(run, &workflow.CompleteWorkflowTask{Token: started.Token, Poller: poller,
+			Request: &workflowservice.RespondWorkflowTaskCompletedRequest{Commands: []*commandpb.Command{cmd}}})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		res, err := workflow.StepID(w.env(), id("order"), nil, &workflow.StartWorkflow{Request: &workflowservice.StartWorkflowExecutionRequest{
+			WorkflowType: &commonpb.WorkflowType{Name: "order"}, TaskQueue: &taskqueuepb.TaskQueue{Name: "orders"}, RequestId: "r"}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		run := res.New.Run
+		complete(run, schedule)
+		offer := run.Offers()[0]
+		act := step(run, &workflow.StartActivity{EventID: offer.EventID, Stamp: offer.Stamp, Poller: poller}).(*workflow.ActivityStarted)
+		step(run, &workflow.CompleteActivity{Ref: workflow.ActivityRef{Token: &act.Token}, Result: payloads("1")})
+		complete(run, finish)
+		if run.Open() {
+			b.Fatal("still open")
+		}
+	}
+}
