@@ -237,6 +237,23 @@ func TestDependenciesAreJustified(t *testing.T) {
 	}
 }
 
+// Each of the design's invariants I1 to I12 has a test that names it.
+func TestInvariantsAreNamed(t *testing.T) {
+	const invariants = 12
+	name := regexp.MustCompile(`\bI([1-9][0-9]?)\b`)
+	named := map[string]bool{}
+	for _, path := range tracked(t, isGoTest) {
+		for _, m := range name.FindAllSubmatch(read(t, path), -1) {
+			named[string(m[1])] = true
+		}
+	}
+	for i := range invariants {
+		if n := strconv.Itoa(i + 1); !named[n] {
+			t.Errorf("no test names invariant I%s", n)
+		}
+	}
+}
+
 // Bare `make` lists the targets, so each needs a line of its own.
 func TestMakeListsEveryTarget(t *testing.T) {
 	target := regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):(.*)$`)
