@@ -147,6 +147,7 @@ func (f *Frontend) RespondActivityTaskFailedById(ctx context.Context, r *workflo
 	}
 	resp, err := do[*workflowservice.RespondActivityTaskFailedResponse](ctx, f, t.id, t.runID, &workflow.FailActivity{
 		Ref: t.ref, Failure: r.GetFailure(), HeartbeatDetails: r.GetLastHeartbeatDetails(), Identity: r.GetIdentity(),
+		Cause: r.GetCause(),
 	})
 	return &workflowservice.RespondActivityTaskFailedByIdResponse{Failures: resp.GetFailures()}, err
 }
