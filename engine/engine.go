@@ -148,6 +148,7 @@ type Limits struct {
 	HistoryMaxBytes         int64
 	HistoryMaxEvents        int64
 	TransactionBytes        int64 // events of one step
+	StateBytes              int64 // of a run, in memory
 	LastFailureBytes        int
 	WorkflowTaskHeartbeat   time.Duration
 	WorkflowTaskTimeout     time.Duration // default of a run
@@ -185,6 +186,7 @@ func DefaultLimits() *Limits {
 		HistoryMaxBytes:         50 * mib,
 		HistoryMaxEvents:        51200,
 		TransactionBytes:        4 * mib,
+		StateBytes:              8 * mib,
 		LastFailureBytes:        4096,
 		WorkflowTaskHeartbeat:   30 * time.Minute,
 		WorkflowTaskTimeout:     10 * time.Second,

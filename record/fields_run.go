@@ -74,6 +74,7 @@ func infoFields(c *coder, i *workflow.Info) {
 	message(c, 27, &i.LastTaskFailure)
 	c.time(28, &i.Armed)
 	c.bool(29, &i.AwaitsParent)
+	c.int(30, &i.StateBytes)
 }
 
 func stickyFields(c *coder, s *workflow.Sticky) {

@@ -132,6 +132,7 @@ func (d *draft) finish() *Change {
 	d.settle()
 	d.cut()
 	d.info.Transitions++
+	d.info.StateBytes += d.growth()
 	if d.visible {
 		d.change.Visibility = d.visibilityRecord()
 	}

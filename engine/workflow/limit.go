@@ -32,14 +32,14 @@ func withinLimits(env *engine.Env, run *Run, in Input, res *Result) *Result {
 func exceeded(l *engine.Limits, run *Run, c *Change) string {
 	added := c.Info.HistorySizeBytes - run.Info.HistorySizeBytes
 	switch {
-	case added == 0:
-		return ""
-	case c.Info.HistorySizeBytes > l.HistoryMaxBytes:
+	case added > 0 && c.Info.HistorySizeBytes > l.HistoryMaxBytes:
 		return "Workflow history size exceeds limit."
-	case c.Info.NextEventID-1 > l.HistoryMaxEvents:
+	case added > 0 && c.Info.NextEventID-1 > l.HistoryMaxEvents:
 		return "Workflow history count exceeds limit."
 	case added > l.TransactionBytes:
 		return "Transaction size exceeds limit."
+	case c.Info.StateBytes > run.Info.StateBytes && c.Info.StateBytes > l.StateBytes:
+		return "Workflow mutable state size exceeds limit."
 	}
 	return ""
 }

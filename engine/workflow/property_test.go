@@ -286,6 +286,9 @@ func checkDerived(t *rapid.T, run *workflow.Run) {
 		task.ScheduledEventID != run.Info.NextEventID {
 		t.Fatalf("a virtual task has event id %d, the next one is %d", task.ScheduledEventID, run.Info.NextEventID)
 	}
+	if empty := run.Info.StateBytes == 0; empty && len(run.Activities)+len(run.Timers)+len(run.Requests) > 0 || run.Info.StateBytes < 0 {
+		t.Fatalf("the parts of the run are counted as %d bytes", run.Info.StateBytes)
+	}
 	if run.Info.AwaitsParent && run.Info.Task != nil {
 		t.Fatalf("a child has a workflow task before its parent knows of it")
 	}

@@ -154,6 +154,8 @@ func (w *world) limit(a *args) {
 		w.limits.HistorySuggestEvents = int64(n)
 	case "signals":
 		w.limits.SignalsPerRun = n
+	case "state":
+		w.limits.StateBytes = int64(n)
 	case "transaction":
 		w.limits.TransactionBytes = int64(n)
 	case "blob":

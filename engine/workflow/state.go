@@ -104,7 +104,10 @@ type Info struct {
 	// LastBatchID is the first event id of the newest history batch.
 	LastBatchID      int64
 	HistorySizeBytes int64
-	Transitions      int64
+	// StateBytes is about what the parts of the run take, buffered events not
+	// counted.
+	StateBytes  int64
+	Transitions int64
 	// NextBufferedKey numbers buffered events; BufferedBytes is their size.
 	NextBufferedKey int64
 	BufferedBytes   int64

@@ -1,0 +1,52 @@
+package workflow
+
+import (
+	"cmp"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/perdure/perdure/engine/activity"
+)
+
+// What a run holds is bounded (DESIGN I11): thousands of activities may each
+// keep two megabytes of heartbeat details. The size is an estimate, kept up with
+// each step by what it changed; payloads count in full, the rest by a constant.
+
+// partBytes is about what a part takes besides its payloads.
+const partBytes = 200
+
+// growth is how much larger this step makes the parts of the run.
+func (d *draft) growth() int64 {
+	n := grown(&d.activities, activitySize) +
+		grown(&d.timers, func(*Timer) int { return partBytes }) +
+		grown(&d.children, func(*Child) int { return partBytes }) +
+		grown(&d.signals, externalSize) +
+		grown(&d.cancels, externalSize) +
+		grown(&d.requests, func(*Request) int { return partBytes / 2 })
+	if d.change.MemoChanged {
+		n += proto.Size(d.change.Memo) - proto.Size(d.base.Memo)
+	}
+	if d.change.SearchAttributesChanged {
+		n += proto.Size(d.change.SearchAttributes) - proto.Size(d.base.SearchAttributes)
+	}
+	return int64(n)
+}
+
+func activitySize(s *activity.State) int {
+	return 2*partBytes + proto.Size(s.HeartbeatDetails) + proto.Size(s.LastFailure)
+}
+
+func externalSize(x *External) int { return partBytes + len(x.Control) }
+
+func grown[K cmp.Ordered, V any](o *overlay[K, V], size func(*V) int) int {
+	n := 0
+	for k, v := range o.changed {
+		if was := o.base[k]; was != nil {
+			n -= size(was)
+		}
+		if v != nil {
+			n += size(v)
+		}
+	}
+	return n
+}
