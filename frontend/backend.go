@@ -9,7 +9,6 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	querypb "go.temporal.io/api/query/v1"
-	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
@@ -17,6 +16,7 @@ import (
 	"github.com/perdure/perdure/internal/clock"
 	"github.com/perdure/perdure/matching"
 	"github.com/perdure/perdure/shard"
+	"github.com/perdure/perdure/visibility"
 )
 
 // Executions is what the edge needs of the shards; *shard.Host provides it.
@@ -61,12 +61,12 @@ type Queues interface {
 	DrainPolls()
 }
 
-// Visibility is what the edge needs of the index.
+// Visibility is what the edge needs of the index; *visibility.Index provides it.
 type Visibility interface {
-	// List returns a page of the namespace's executions that match the query.
-	List(ctx context.Context, ns *engine.Namespace, query string, pageSize int, token []byte) ([]*workflowpb.WorkflowExecutionInfo, []byte, error)
+	// List returns a page of the executions that match a query.
+	List(ctx context.Context, req visibility.ListRequest) (*visibility.Page, error)
 	// Count counts them, by group when the query has GROUP BY.
-	Count(ctx context.Context, ns *engine.Namespace, query string) (*workflowservice.CountWorkflowExecutionsResponse, error)
+	Count(ctx context.Context, req visibility.CountRequest) (*visibility.Count, error)
 }
 
 // Registry is what the edge needs of the namespaces; *registry.Registry

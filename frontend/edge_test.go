@@ -435,7 +435,7 @@ func TestOldListsBecomeQueries(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if want := `ExecutionStatus != 'Running' AND ExecutionStatus != 'Paused' AND WorkflowType = 'it\'s \\'`; e.visibility.query != want || e.visibility.size != 1000 {
+	if want := `ExecutionStatus != 'Running' AND ExecutionStatus != 'Paused' AND WorkflowType = 'it\'s \\'`; e.visibility.query != want || e.visibility.size != 5000 {
 		t.Errorf("asked %s, %d", e.visibility.query, e.visibility.size)
 	}
 }

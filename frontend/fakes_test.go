@@ -25,6 +25,7 @@ import (
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/matching"
 	"github.com/perdure/perdure/shard"
+	"github.com/perdure/perdure/visibility"
 )
 
 // fakeExecutions holds one run in memory and answers inputs by a function.
@@ -222,14 +223,14 @@ type fakeVisibility struct {
 	size  int
 }
 
-func (v *fakeVisibility) List(_ context.Context, _ *engine.Namespace, query string, size int, _ []byte) ([]*workflowpb.WorkflowExecutionInfo, []byte, error) {
-	v.query, v.size = query, size
-	return []*workflowpb.WorkflowExecutionInfo{{Execution: &commonpb.WorkflowExecution{WorkflowId: "w"}}}, nil, nil
+func (v *fakeVisibility) List(_ context.Context, r visibility.ListRequest) (*visibility.Page, error) {
+	v.query, v.size = r.Query, r.PageSize
+	return &visibility.Page{Executions: []*workflowpb.WorkflowExecutionInfo{{Execution: &commonpb.WorkflowExecution{WorkflowId: "w"}}}}, nil
 }
 
-func (v *fakeVisibility) Count(_ context.Context, _ *engine.Namespace, query string) (*workflowservice.CountWorkflowExecutionsResponse, error) {
-	v.query = query
-	return &workflowservice.CountWorkflowExecutionsResponse{}, nil
+func (v *fakeVisibility) Count(_ context.Context, r visibility.CountRequest) (*visibility.Count, error) {
+	v.query = r.Query
+	return &visibility.Count{}, nil
 }
 
 // fakeRegistry has two usable namespaces and a deleted one.

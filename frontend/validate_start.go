@@ -3,7 +3,6 @@ package frontend
 import (
 	"context"
 
-	"github.com/robfig/cron/v3"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -13,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/perdure/perdure/engine/cron"
 	"github.com/perdure/perdure/engine/duration"
 	"github.com/perdure/perdure/engine/priority"
 	"github.com/perdure/perdure/engine/retry"
@@ -177,21 +177,7 @@ func (f *Frontend) checkStartTime(r starting) error {
 	if err := checkRequestDuration("WorkflowStartDelaySeconds", delay); err != nil {
 		return err
 	}
-	return f.checkCron(schedule)
-}
-
-func (f *Frontend) checkCron(schedule string) error {
-	if schedule == "" {
-		return nil
-	}
-	s, err := cron.ParseStandard(schedule)
-	if err != nil {
-		return invalid("invalid CronSchedule.")
-	}
-	if s.Next(f.clock.Now().UTC()).IsZero() {
-		return invalid("invalid CronSchedule, no time can be found to satisfy the schedule")
-	}
-	return nil
+	return cron.Check(schedule, f.clock.Now())
 }
 
 // checkRequestDuration names the field as the API's messages do.

@@ -5,25 +5,24 @@ import (
 	"strings"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	filterpb "go.temporal.io/api/filter/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/perdure/perdure/visibility"
 )
 
-// maxVisibilityPage is the most rows a page holds, and the default (V-2).
-const maxVisibilityPage = 1000
-
-func visibilityPageSize(asked int32) int {
-	if asked <= 0 || asked > maxVisibilityPage {
-		return maxVisibilityPage
-	}
-	return int(asked)
-}
-
 func (f *Frontend) list(ctx context.Context, query string, size int32, token []byte) ([]*workflowpb.WorkflowExecutionInfo, []byte, error) {
-	return f.visibility.List(ctx, namespaceOf(ctx), query, visibilityPageSize(size), token)
+	page, err := f.visibility.List(ctx, visibility.ListRequest{
+		Namespace: namespaceOf(ctx), Query: query, PageSize: int(size), Token: token,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return page.Executions, page.Token, nil
 }
 
 // ListWorkflowExecutions is visibility.md 2.
@@ -47,7 +46,17 @@ func (f *Frontend) ScanWorkflowExecutions(ctx context.Context, r *workflowservic
 
 // CountWorkflowExecutions is visibility.md 2.4.
 func (f *Frontend) CountWorkflowExecutions(ctx context.Context, r *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
-	return f.visibility.Count(ctx, namespaceOf(ctx), r.GetQuery())
+	count, err := f.visibility.Count(ctx, visibility.CountRequest{Namespace: namespaceOf(ctx), Query: r.GetQuery()})
+	if err != nil {
+		return nil, err
+	}
+	resp := &workflowservice.CountWorkflowExecutionsResponse{Count: count.Total}
+	for _, g := range count.Groups {
+		resp.Groups = append(resp.Groups, &workflowservice.CountWorkflowExecutionsResponse_AggregationGroup{
+			GroupValues: []*commonpb.Payload{g.Value}, Count: g.Count,
+		})
+	}
+	return resp, nil
 }
 
 // ListArchivedWorkflowExecutions: there is no archive (V-60, V-61).

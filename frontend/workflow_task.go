@@ -187,6 +187,9 @@ func (f *Frontend) RespondWorkflowTaskCompleted(ctx context.Context, r *workflow
 	if err == nil {
 		err = checkPagination(ctx, r)
 	}
+	if err == nil {
+		err = f.checkTargets(r.GetCommands())
+	}
 	if err != nil {
 		return nil, err
 	}
