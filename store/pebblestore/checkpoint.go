@@ -14,7 +14,7 @@ import (
 // little time and space; to be a backup the folder must then be copied to another disk.
 //
 // A server started on the folder goes on from there. After a failure the
-// target is incomplete and no server will open it: it gets its format file last.
+// target is incomplete: the database in it gets its name last.
 func (d *Driver) Checkpoint(target string) error {
 	if err := d.begin(); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
@@ -30,14 +30,10 @@ func (d *Driver) Checkpoint(target string) error {
 	if err := fs.MkdirAll(target, 0o750); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	err := d.fault.call(func() error {
-		return mapError(d.db.Checkpoint(fs.PathJoin(target, dbName), pebble.WithFlushedWAL()))
-	})
+	fresh := fs.PathJoin(target, dbName+".new")
+	err := d.fault.call(func() error { return mapError(d.db.Checkpoint(fresh, pebble.WithFlushedWAL())) })
 	if err == nil {
-		err = writeFile(fs, target, formatName, formatLine(FormatVersion))
-	}
-	if err == nil {
-		err = syncDir(fs, fs.PathDir(target))
+		err = publish(fs, target, fresh, fs.PathJoin(target, dbName))
 	}
 	if err != nil {
 		return fmt.Errorf("checkpoint to %s: %w", target, err)

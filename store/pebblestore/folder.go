@@ -15,9 +15,10 @@ import (
 
 // What lies in the data folder. docs/format/store.md describes it.
 const (
-	formatName = "FORMAT" // one line: formatLine
+	lockName   = "LOCK"   // locked by the process that has the folder open
 	ownerName  = "OWNER"  // process id of whoever holds, or last held, the lock
-	dbName     = "store"  // Pebble's own files
+	dbName     = "store"  // the database: Pebble's files and the format
+	formatName = "FORMAT" // in the database: one line, formatLine
 )
 
 // FormatVersion is the version of the folder's layout, keys and driver rows. It
@@ -44,44 +45,87 @@ func parseFormat(content []byte) (int, error) {
 	return version, nil
 }
 
-// checkFormat returns the format version of the folder, 0 if it has none. It
-// only reads.
-func checkFormat(fs vfs.FS, dir string) (int, error) {
-	content, err := readFile(fs, fs.PathJoin(dir, formatName))
-	if errors.Is(err, os.ErrNotExist) {
+// examine returns the format version of the folder, 0 if it has no database
+// yet. It only reads.
+func examine(o Options) (int, error) {
+	db := o.FS.PathJoin(o.Dir, dbName)
+	names, err := o.FS.List(db)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return 0, nil
+	case err != nil:
+		return 0, fmt.Errorf("look into data folder %s: %w", o.Dir, err)
+	case len(names) == 0:
 		return 0, nil
 	}
+	content, err := readFile(o.FS, o.FS.PathJoin(db, formatName))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, fmt.Errorf("data folder %s has a database without a file %s; it is not touched", o.Dir, formatName)
+	}
 	if err != nil {
-		return 0, fmt.Errorf("read the format of data folder %s: %w", dir, err)
+		return 0, fmt.Errorf("read the format of data folder %s: %w", o.Dir, err)
 	}
 	version, err := parseFormat(content)
 	if err != nil {
-		return 0, fmt.Errorf("data folder %s: %w", dir, err)
+		return 0, fmt.Errorf("data folder %s: %w", o.Dir, err)
 	}
 	if version > FormatVersion {
-		return 0, fmt.Errorf("data folder %s: %w: it has %d, known is %d", dir, ErrNewerFormat, version, FormatVersion)
+		return 0, fmt.Errorf("data folder %s: %w: it has %d, known is %d", o.Dir, ErrNewerFormat, version, FormatVersion)
 	}
 	return version, nil
 }
 
 // claim makes the folder ours: it checks the format before anything is touched,
-// takes the lock, and leaves our process id beside it.
-func claim(o Options) (*pebble.Lock, error) {
-	if _, err := checkFormat(o.FS, o.Dir); err != nil {
+// takes the lock, and leaves our process id beside it. It returns the lock.
+func claim(o Options) (io.Closer, error) {
+	if _, err := examine(o); err != nil {
 		return nil, err
 	}
-	db := o.FS.PathJoin(o.Dir, dbName)
-	if err := o.FS.MkdirAll(db, 0o750); err != nil {
+	if err := o.FS.MkdirAll(o.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("create data folder %s: %w", o.Dir, err)
 	}
-	lock, err := pebble.LockDirectory(db, o.FS)
+	lock, err := o.FS.Lock(o.FS.PathJoin(o.Dir, lockName))
 	if err != nil {
 		return nil, inUse(o, err)
 	}
-	if err := settle(o, db); err != nil {
-		return nil, errors.Join(err, lock.Close())
+	if err := writeFile(o.FS, o.Dir, ownerName, strconv.Itoa(o.ProcessID)+"\n"); err != nil {
+		return nil, errors.Join(fmt.Errorf("write the owner of data folder %s: %w", o.Dir, err), lock.Close())
 	}
 	return lock, nil
+}
+
+// create makes an empty database, so that after a power cut there is a whole
+// one or none: it is made under another name and then renamed. Pebble alone
+// does not see to that: its first files depend on each other, and a file system
+// may keep some of them.
+func create(o Options, p *pebble.Options) error {
+	fresh, db := o.FS.PathJoin(o.Dir, dbName+".new"), o.FS.PathJoin(o.Dir, dbName)
+	if err := o.FS.RemoveAll(fresh); err != nil {
+		return err
+	}
+	empty, err := pebble.Open(fresh, p)
+	if err != nil {
+		return err
+	}
+	if err := empty.Close(); err != nil {
+		return err
+	}
+	return publish(o.FS, o.Dir, fresh, db)
+}
+
+// publish completes a database under a provisional name with its format and
+// gives it its real one, both durably.
+func publish(fs vfs.FS, dir, fresh, db string) error {
+	if err := writeFile(fs, fresh, formatName, formatLine(FormatVersion)); err != nil {
+		return err
+	}
+	if err := fs.Rename(fresh, db); err != nil {
+		return err
+	}
+	if err := syncDir(fs, dir); err != nil {
+		return err
+	}
+	return syncDir(fs, fs.PathDir(dir)) // the folder itself may be new
 }
 
 // inUse says who holds the lock.
@@ -92,45 +136,6 @@ func inUse(o Options, cause error) error {
 		return fmt.Errorf("%w: data folder %s is in use by another process (%w)", ErrInUse, o.Dir, cause)
 	}
 	return fmt.Errorf("%w: data folder %s is in use by process %s (%w)", ErrInUse, o.Dir, pid, cause)
-}
-
-// settle writes the owner, and the format of a folder that is new.
-func settle(o Options, db string) error {
-	version, err := checkFormat(o.FS, o.Dir) // again: now nobody else can change it
-	if err != nil {
-		return err
-	}
-	if version == 0 {
-		if err := checkNew(o, db); err != nil {
-			return err
-		}
-		if err := writeFile(o.FS, o.Dir, formatName, formatLine(FormatVersion)); err != nil {
-			return fmt.Errorf("write the format of data folder %s: %w", o.Dir, err)
-		}
-		// The folder itself must outlive a power cut as well.
-		if err := syncDir(o.FS, o.FS.PathDir(o.Dir)); err != nil {
-			return fmt.Errorf("sync the parent of data folder %s: %w", o.Dir, err)
-		}
-	}
-	if err := writeFile(o.FS, o.Dir, ownerName, strconv.Itoa(o.ProcessID)+"\n"); err != nil {
-		return fmt.Errorf("write the owner of data folder %s: %w", o.Dir, err)
-	}
-	return nil
-}
-
-// checkNew refuses a folder without a format that has a database all the same:
-// its format file was lost, and guessing one could destroy it.
-func checkNew(o Options, db string) error {
-	names, err := o.FS.List(db)
-	if err != nil {
-		return fmt.Errorf("list %s: %w", db, err)
-	}
-	for _, name := range names {
-		if strings.HasPrefix(name, "MANIFEST-") {
-			return fmt.Errorf("data folder %s has a database but no file %s; it is not touched", o.Dir, formatName)
-		}
-	}
-	return nil
 }
 
 func readFile(fs vfs.FS, path string) ([]byte, error) {

@@ -158,9 +158,10 @@ func (o Options) Validate() error {
 const pebbleFormat = pebble.FormatTableFormatV6
 
 // pebbleOptions are the options of the database inside.
-func (o Options) pebbleOptions(log *logger, events *pebble.EventListener) *pebble.Options {
+func (d *Driver) pebbleOptions(fs vfs.FS) *pebble.Options {
+	o := d.opt
 	p := &pebble.Options{
-		FS:                          o.FS,
+		FS:                          fs,
 		FormatMajorVersion:          pebbleFormat,
 		CacheSize:                   o.CacheBytes,
 		MemTableSize:                uint64(o.MemTableBytes),
@@ -173,8 +174,8 @@ func (o Options) pebbleOptions(log *logger, events *pebble.EventListener) *pebbl
 		L0StopWritesThreshold:      24,
 		// A deleted history should leave the disk though nothing else is written.
 		FlushDelayDeleteRange: 10 * time.Second,
-		Logger:                log,
-		EventListener:         events,
+		Logger:                &logger{log: o.Log, fault: d.fault},
+		EventListener:         d.events(),
 	}
 	for i := range p.Levels {
 		p.Levels[i].BlockSize = 16 << 10

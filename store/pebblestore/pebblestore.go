@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 
@@ -16,9 +17,10 @@ import (
 type Driver struct {
 	opt   Options
 	db    *pebble.DB
-	lock  *pebble.Lock
+	lock  io.Closer
 	write *pebble.WriteOptions
 	fault *fault
+	guard *guardFS
 	space *space
 	count counters
 
@@ -78,20 +80,31 @@ func Open(o Options) (*Driver, error) {
 }
 
 // recover opens Pebble's database, which replays its log, and reads the epoch.
+// A folder without a database gets one.
 func (d *Driver) recover() error {
-	dir := d.opt.FS.PathJoin(d.opt.Dir, dbName)
-	if err := checkTail(d.opt.FS, dir); err != nil {
+	d.guard = &guardFS{FS: d.opt.FS, fault: d.fault}
+	// Once more under the lock, where nobody else can change it.
+	version, err := examine(d.opt)
+	if err != nil {
 		return err
 	}
-	p := d.opt.pebbleOptions(&logger{log: d.opt.Log, fault: d.fault}, d.events())
-	p.Lock = d.lock
-	err := d.fault.call(func() (err error) {
-		d.db, err = pebble.Open(dir, p)
+	dir := d.opt.FS.PathJoin(d.opt.Dir, dbName)
+	err = d.fault.call(func() (err error) {
+		if version == 0 {
+			err = create(d.opt, d.pebbleOptions(d.opt.FS))
+		} else {
+			err = checkTail(d.opt.FS, dir)
+		}
+		if err != nil {
+			return err
+		}
+		d.db, err = pebble.Open(dir, d.pebbleOptions(d.guard))
 		return mapError(err)
 	})
 	if err != nil {
 		return err
 	}
+	d.guard.armed.Store(true)
 	value, closer, err := d.db.Get(epochKey)
 	switch {
 	case errors.Is(err, pebble.ErrNotFound):
@@ -111,6 +124,7 @@ func (d *Driver) events() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
 			d.count.backgroundErrors.Add(1)
+			d.guard.failed.Store(true)
 			d.opt.Log.Error("the store's background work failed and will be tried again", "error", err)
 		},
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {

@@ -183,7 +183,10 @@ func (s *shard) Commit(b *store.Batch, done func(error)) {
 	s.room <- struct{}{}
 	f := &flight{batch: b, done: done, applied: make(chan struct{})}
 	s.toTell <- f
-	s.toApply <- f
+	select {
+	case s.toApply <- f:
+	case <-s.driver.fault.gone: // the applier may be gone for good; the teller knows
+	}
 }
 
 // tellLate answers a commit after Close, in order behind everything else.
