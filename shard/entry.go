@@ -22,7 +22,7 @@ type request struct {
 	done func(reply any, err error)
 	// outside: the request came from outside and counts against MaxPending.
 	outside bool
-	// also puts rows into the batch of the step, also of a refused one.
+	// also puts rows into the batch of the step, unless it is refused.
 	also func(b *store.Batch)
 	// task is the offer that a start is about.
 	task *engine.Task

@@ -22,9 +22,6 @@ type Host struct {
 	bounds []store.SlotRange
 	direct directQueries
 
-	fatal     chan struct{}
-	fatalOnce sync.Once
-
 	mu struct {
 		sync.Mutex
 		stopping bool
@@ -37,7 +34,7 @@ type Host struct {
 // Open opens the slots of the driver and recovers what is outstanding. The
 // driver stays the caller's, to be closed after Stop.
 func Open(ctx context.Context, opt Options) (*Host, error) {
-	h := &Host{opt: opt.withDefaults(), fatal: make(chan struct{})}
+	h := &Host{opt: opt.withDefaults()}
 	h.mu.still = make(chan struct{})
 	h.direct.init()
 	n := h.opt.Shards
@@ -151,8 +148,9 @@ func (h *Host) FeedDone(positions []FeedPosition) {
 	}
 }
 
-// Fatal is closed when the store cannot go on in this process.
-func (h *Host) Fatal() <-chan struct{} { return h.fatal }
+// Fatal is closed when the store cannot go on in this process. Then every call
+// answers ErrUnavailable, and Stop is all that is left.
+func (h *Host) Fatal() <-chan struct{} { return h.opt.Driver.Fatal() }
 
 // failed opens the slots of a finished shard again.
 func (h *Host) failed(s *shard, err error, stopping bool) {
@@ -200,14 +198,10 @@ func (h *Host) reopen(old *shard, tries int) {
 	})
 }
 
-// isFatal reports whether the store has given up, and passes it on.
+// isFatal reports whether the store has given up.
 func (h *Host) isFatal() bool {
 	select {
-	case <-h.opt.Driver.Fatal():
-		h.fatalOnce.Do(func() {
-			h.opt.Log.Error("the store cannot go on", "error", h.opt.Driver.Err())
-			close(h.fatal)
-		})
+	case <-h.Fatal():
 		return true
 	default:
 		return false

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/api/workflowservice/v1"
+
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
@@ -190,7 +192,7 @@ func (s *shard) prepare(l *letter) {
 				case isFault(err):
 					s.later(l)
 				case err != nil || !open:
-					s.delivered(l)
+					s.unwanted(l)
 				default:
 					s.complete(l)
 				}
@@ -259,11 +261,43 @@ func (s *shard) answered(l *letter, reply any, err error) {
 		id: l.m.From.ID, runID: l.m.From.RunID, in: outcome(l.m, reply, err),
 		also: func(b *store.Batch) { b.Delete(record.OutboxKey(l.slot, l.seq)) },
 		done: func(_ any, err error) {
-			if isFault(err) {
+			switch {
+			case err == nil:
+				s.gone(l)
+			case mayComeLater(err):
 				s.later(l)
-				return
+			default: // the sender was deleted meanwhile
+				s.unwanted(l)
 			}
-			s.gone(l)
+		},
+	})
+}
+
+// unwanted ends a letter whose sender has closed or was deleted without an
+// answer. A child that an earlier delivery has created would wait for its parent
+// for ever: it is terminated, whatever its parent close policy.
+func (s *shard) unwanted(l *letter) {
+	if l.m.Kind != engine.MessageStartChild {
+		s.delivered(l)
+		return
+	}
+	s.peers(l.m.To).submit(&request{
+		id: l.m.To,
+		in: &workflow.Terminate{
+			Request: &workflowservice.TerminateWorkflowExecutionRequest{
+				Namespace: s.nameOf(l.m.To), WorkflowExecution: receiver(l.m),
+				Reason: parentClosedReason, Identity: historyIdentity,
+			},
+			From: l.m,
+		},
+		done: func(_ any, err error) {
+			s.inbox.report(func() {
+				if err != nil && mayComeLater(err) {
+					s.later(l)
+					return
+				}
+				s.delivered(l)
+			})
 		},
 	})
 }

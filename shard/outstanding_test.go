@@ -613,3 +613,30 @@ func TestHistoryPages(t *testing.T) {
 		}
 	})
 }
+
+// The index can be built anew from the executions.
+func TestVisibilityRecords(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Shards = 3 })
+	want := map[string]*engine.VisibilityRecord{}
+	for i := range 9 {
+		id := fmt.Sprint("w", i)
+		w.do(id, "", startOf(id))
+		if i%3 == 0 {
+			w.do(id, "", &workflow.Terminate{Request: &workflowservice.TerminateWorkflowExecutionRequest{}})
+		}
+	}
+	for _, f := range w.feed.entries {
+		want[f.Record.Run.Name] = f.Record
+	}
+	got := 0
+	err := w.host.VisibilityRecords(context.Background(), func(r *engine.VisibilityRecord) error {
+		got++
+		if v := want[r.Run.Name]; v == nil || v.Run != r.Run || v.Status != r.Status || v.Version > r.Version || !v.CloseTime.Equal(r.CloseTime) {
+			t.Errorf("read %+v, the feed had %+v", r, v)
+		}
+		return nil
+	})
+	if err != nil || got != 9 {
+		t.Errorf("%d records, %v", got, err)
+	}
+}

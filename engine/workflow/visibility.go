@@ -45,3 +45,9 @@ func rootOf(key engine.RunKey, s *Start) *commonpb.WorkflowExecution {
 	}
 	return execution(key)
 }
+
+// VisibilityRecord is the run's row in the index as it would be written now,
+// for building the index anew.
+func (r *Run) VisibilityRecord() *engine.VisibilityRecord {
+	return newDraft(nil, r).visibilityRecord()
+}

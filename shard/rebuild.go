@@ -1,0 +1,74 @@
+package shard
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/record"
+	"github.com/perdure/perdure/store"
+)
+
+// VisibilityRecords calls visit with the present row of every run there is, for
+// building the visibility index anew. Runs change meanwhile: what changed comes
+// by the feed too, with a higher version. It ends with visit's first error. Its
+// cost follows the number of executions; nothing else in a Host does that.
+func (h *Host) VisibilityRecords(ctx context.Context, visit func(*engine.VisibilityRecord) error) error {
+	for i := range h.shards {
+		slots := h.bounds[i]
+		for slot := slots.From; slot < slots.To; slot++ {
+			records, err := recordsOf(ctx, h.shards[i].Load().store, slot)
+			if err != nil {
+				return fmt.Errorf("read the executions of slot %d: %w", slot, err)
+			}
+			for _, r := range records {
+				if err := visit(r); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// recordsOf reads the rows of one slot's runs: of their state only the parts
+// the index shows.
+func recordsOf(ctx context.Context, st store.Shard, slot store.Slot) (records []*engine.VisibilityRecord, err error) {
+	var loader *record.Loader
+	var run engine.RunKey
+	end := func() error {
+		if loader == nil {
+			return nil
+		}
+		r, err := loader.Run()
+		if err == nil {
+			records = append(records, r.VisibilityRecord())
+		}
+		return err
+	}
+	var bad error
+	from, to := record.Family(store.FamilyState, store.SlotRange{From: slot, To: slot + 1})
+	err = st.Scan(ctx, from, to, func(e store.Entry) bool {
+		var key record.StateKey
+		if key, bad = record.ParseStateKey(e.Key); bad != nil {
+			return false
+		}
+		if loader == nil || key.Run != run {
+			if bad = end(); bad != nil {
+				return false
+			}
+			loader, run = record.NewLoader(key.Run), key.Run
+		}
+		if key.Part <= record.PartSearchAttributes {
+			loader.Add(e)
+		}
+		return true
+	})
+	if err == nil && bad == nil {
+		bad = end()
+	}
+	if err == nil {
+		err = bad
+	}
+	return records, err
+}
