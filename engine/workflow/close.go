@@ -123,6 +123,9 @@ func (d *draft) terminate(in *Terminate) (any, error) {
 		if err := d.checkSender(in.From); err != nil {
 			return nil, err
 		}
+		if in.From.Kind == engine.MessageStartChild && !d.unknownChild(in.From) {
+			return nil, engine.NotFound("workflow execution not found")
+		}
 	}
 	if !d.isOpen() {
 		return nil, closedRun()
@@ -141,6 +144,13 @@ func (d *draft) terminate(in *Terminate) (any, error) {
 	}
 	d.terminateRun(t)
 	return &workflowservice.TerminateWorkflowExecutionResponse{}, nil
+}
+
+// unknownChild reports whether this run was created by the message and waits for
+// a parent that has not recorded its start.
+func (d *draft) unknownChild(m *engine.Message) bool {
+	p := d.fixed().Parent
+	return p != nil && p.Run == m.From && p.InitiatedEventID == m.EventID && d.info.AwaitsParent
 }
 
 // checkChain refuses a request for another chain of runs than this one.

@@ -49,7 +49,9 @@ type (
 	// Terminate. Reply: *workflowservice.TerminateWorkflowExecutionResponse.
 	Terminate struct {
 		Request *workflowservice.TerminateWorkflowExecutionRequest
-		From    *engine.Message // set for a parent's close
+		// From is set for a parent's close, or is a MessageStartChild that is
+		// taken back: its sender closed before it knew of the child.
+		From *engine.Message
 	}
 	// Delete terminates an open run and removes every trace of it.
 	// Reply: *workflowservice.DeleteWorkflowExecutionResponse.
