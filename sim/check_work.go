@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/perdure/perdure/record"
 )
 
@@ -49,16 +51,21 @@ func (o *observer) checkDeadline(l *life) {
 	}
 }
 
-// checkSignals: a signal from a workflow reaches one run, once (I8). Those of
-// clients may reach two: their request id is known to one run only.
+// checkSignals: a signal from a workflow has one receiver, and reaches each of
+// its runs once (I8; the second half is checked where histories are read).
+//
+// A signal to whatever run is current may reach two runs of its receiver: when
+// the answer of the first is lost in a crash and the receiver has begun a new
+// run meanwhile, the repetition finds a run that does not know its request id.
+// The API's own deduplication is by run, too.
 func (o *observer) checkSignals() {
 	seen := map[string]*life{}
 	for _, l := range o.order {
 		for _, name := range sortedKeys(l.signals) {
-			if name[:5] != "from-" {
+			if !strings.HasPrefix(name, "from-") {
 				continue
 			}
-			if other := seen[name]; other != nil {
+			if other := seen[name]; other != nil && other.key.ID != l.key.ID {
 				o.broken("I8: %s reached %s and %s", name, short(other.key), short(l.key))
 			}
 			seen[name] = l

@@ -160,6 +160,7 @@ func (o *observer) settle(l *life, loader *record.Loader, rows int) {
 	if rows != len(l.rows) {
 		o.broken("I2: the history of %s has lost rows: %d of %d are left", short(l.key), rows, len(l.rows))
 	}
+	state.Loaded(o.now) // as a shard that opens at this moment would find it
 	l.state, l.lastly = state, o.now
 	if wrong := l.compare(); wrong != "" {
 		o.broken("%s of %s:\n%s", wrong, short(l.key), l.tell())
