@@ -9,6 +9,7 @@ import (
 	"github.com/perdure/perdure/engine/activity"
 	"github.com/perdure/perdure/engine/duration"
 	"github.com/perdure/perdure/engine/taskqueue"
+	"github.com/perdure/perdure/internal/invariant"
 )
 
 // scheduleActivity carries out SCHEDULE_ACTIVITY_TASK (spec/activity.md 1).
@@ -102,9 +103,7 @@ func (c *completion) startEager() []*ActivityStarted {
 		poller.Identity = c.req.GetIdentity()
 		poller.RequestID = c.env.Fresh.UUID()
 		next, err := s.Start(c.env.Now, s.Stamp, &poller)
-		if err != nil {
-			panic(err) // it was scheduled in this very step and never offered
-		}
+		invariant.Check(err == nil, "activity %s was scheduled in this step, but cannot start: %v", s.ID, err)
 		c.activities.put(id, next)
 		started = append(started, c.activityReply(next))
 	}
