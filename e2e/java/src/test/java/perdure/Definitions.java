@@ -39,7 +39,7 @@ final class Definitions {
     String untilCancelled(boolean accept);
   }
 
-  static final class ActsImpl implements Acts {
+  public static final class ActsImpl implements Acts {
     @Override
     public String greet(String name) {
       return "Hello, " + name + "!";
@@ -108,7 +108,7 @@ final class Definitions {
     String child(boolean fail);
   }
 
-  static final class ChildImpl implements Child {
+  public static final class ChildImpl implements Child {
     @Override
     public String child(boolean fail) {
       if (fail) throw ApplicationFailure.newFailure("child fell", "Fell");
