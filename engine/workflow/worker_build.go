@@ -41,11 +41,17 @@ func (c *completion) recordWorker() {
 	}
 }
 
+// addBuildID adds a token to BuildIds. A run that outlives many builds keeps the
+// newest; the first token, "unversioned", stays.
 func (c *completion) addBuildID(token string) {
 	have := c.systemAttribute(searchattr.BuildIDs)
-	if !slices.Contains(have, token) {
-		c.setSystemAttribute(searchattr.BuildIDs, append(slices.Clip(have), token))
+	if slices.Contains(have, token) {
+		return
 	}
+	if len(have) > c.env.Limits.AutoResetPoints {
+		have = slices.Delete(slices.Clone(have), 1, 2)
+	}
+	c.setSystemAttribute(searchattr.BuildIDs, append(slices.Clip(have), token))
 }
 
 // recordResetPoint notes the first task a build has completed; the oldest

@@ -1,6 +1,8 @@
 package workflow
 
 import (
+	"cmp"
+
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -15,92 +17,7 @@ import (
 	"github.com/perdure/perdure/engine/taskqueue"
 )
 
-// mayClose refuses to close a run behind whose back something has happened: the
-// worker has to see the buffered events first, or signals would be lost.
-func (c *completion) mayClose() error {
-	if c.buffered.len() > 0 {
-		return failTask(enumspb.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND, "")
-	}
-	return nil
-}
-
-// completeWorkflow ends the run with a result; a cron schedule goes on.
-func (c *completion) completeWorkflow(cmd *commandpb.Command) error {
-	a := cmd.GetCompleteWorkflowExecutionCommandAttributes()
-	if a == nil {
-		return failTask(enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES,
-			"CompleteWorkflowExecutionCommandAttributes is not set on CompleteWorkflowExecutionCommand.")
-	}
-	if proto.Size(a.GetResult()) > c.env.Limits.BlobBytes {
-		return oversize(enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES,
-			"CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit.")
-	}
-	if err := c.mayClose(); err != nil {
-		return err
-	}
-	newRunID := c.nextCronRun(nil, a.GetResult())
-	ev := c.commandEvent(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED, cmd)
-	ev.Attributes = &historypb.HistoryEvent_WorkflowExecutionCompletedEventAttributes{
-		WorkflowExecutionCompletedEventAttributes: &historypb.WorkflowExecutionCompletedEventAttributes{
-			Result:                       a.GetResult(),
-			WorkflowTaskCompletedEventId: c.completedID,
-			NewExecutionRunId:            newRunID,
-		}}
-	c.closeRun(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, ev, newRunID)
-	return nil
-}
-
-// failWorkflow ends the run with a failure; its retry policy may start it again.
-func (c *completion) failWorkflow(cmd *commandpb.Command) error {
-	const cause = enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES
-	f := cmd.GetFailWorkflowExecutionCommandAttributes().GetFailure()
-	if f == nil {
-		return failTask(cause, "Failure is not set on FailWorkflowExecutionCommand.")
-	}
-	if proto.Size(f) > c.env.Limits.BlobBytes {
-		return oversize(cause, "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit.")
-	}
-	if err := c.mayClose(); err != nil {
-		return err
-	}
-	state, newRunID := c.afterFailure(f, false)
-	ev := c.commandEvent(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, cmd)
-	ev.Attributes = &historypb.HistoryEvent_WorkflowExecutionFailedEventAttributes{
-		WorkflowExecutionFailedEventAttributes: &historypb.WorkflowExecutionFailedEventAttributes{
-			Failure:                      f,
-			RetryState:                   state,
-			WorkflowTaskCompletedEventId: c.completedID,
-			NewExecutionRunId:            newRunID,
-		}}
-	c.closeRun(enumspb.WORKFLOW_EXECUTION_STATUS_FAILED, ev, newRunID)
-	return nil
-}
-
-// cancelWorkflow ends the run as cancelled, whether or not anyone asked for it.
-func (c *completion) cancelWorkflow(cmd *commandpb.Command) error {
-	const cause = enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_CANCEL_WORKFLOW_EXECUTION_ATTRIBUTES
-	a := cmd.GetCancelWorkflowExecutionCommandAttributes()
-	if a == nil {
-		return failTask(cause, "CancelWorkflowExecutionCommandAttributes is not set on CancelWorkflowExecutionCommand.")
-	}
-	if proto.Size(a.GetDetails()) > c.env.Limits.BlobBytes {
-		return oversize(cause, "CancelWorkflowExecutionCommandAttributes.Details exceeds size limit.")
-	}
-	if err := c.mayClose(); err != nil {
-		return err
-	}
-	ev := c.commandEvent(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED, cmd)
-	ev.Attributes = &historypb.HistoryEvent_WorkflowExecutionCanceledEventAttributes{
-		WorkflowExecutionCanceledEventAttributes: &historypb.WorkflowExecutionCanceledEventAttributes{
-			WorkflowTaskCompletedEventId: c.completedID,
-			Details:                      a.GetDetails(),
-		}}
-	c.closeRun(enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED, ev, "")
-	return nil
-}
-
-// continueAsNew ends the run and starts the next one with exactly what the
-// command says: nothing but the chain's own properties is inherited.
+// continueAsNew ends the run and starts the next one of its chain.
 func (c *completion) continueAsNew(cmd *commandpb.Command) error {
 	a := cmd.GetContinueAsNewWorkflowExecutionCommandAttributes()
 	if err := c.checkContinueAsNew(a); err != nil {
@@ -109,20 +26,29 @@ func (c *completion) continueAsNew(cmd *commandpb.Command) error {
 	if err := c.mayClose(); err != nil {
 		return err
 	}
+	newRunID := c.succeed(c.continuation(a))
+	c.closeRun(enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, c.continuedEvent(cmd, newRunID), newRunID)
+	return nil
+}
+
+// continuation is the next run, with exactly what the command says: nothing but
+// the chain's own properties is inherited, and the defaults of type, task queue
+// and timeouts.
+func (c *completion) continuation(a *commandpb.ContinueAsNewWorkflowExecutionCommandAttributes) successor {
 	s := c.fixed()
 	next := successor{
 		initiator:        a.GetInitiator(),
 		attempt:          1,
 		backoff:          duration.Of(a.GetBackoffStartInterval()),
-		workflowType:     a.GetWorkflowType().GetName(),
-		taskQueue:        a.GetTaskQueue().GetName(),
+		workflowType:     cmp.Or(a.GetWorkflowType().GetName(), s.WorkflowType),
+		taskQueue:        cmp.Or(a.GetTaskQueue().GetName(), s.TaskQueue),
 		input:            a.GetInput(),
 		header:           a.GetHeader(),
 		memo:             searchattr.MergeMemo(nil, a.GetMemo()),
 		searchAttributes: searchattr.WithTypes(c.env.Namespace, a.GetSearchAttributes()),
 		cronSchedule:     a.GetCronSchedule(),
-		runTimeout:       duration.Of(a.GetWorkflowRunTimeout()),
-		taskTimeout:      duration.Of(a.GetWorkflowTaskTimeout()),
+		runTimeout:       cmp.Or(duration.Of(a.GetWorkflowRunTimeout()), s.RunTimeout),
+		taskTimeout:      cmp.Or(duration.Of(a.GetWorkflowTaskTimeout()), s.TaskTimeout),
 		links:            c.base.Started.GetLinks(),
 		lastResult:       a.GetLastCompletionResult(),
 		failure:          a.GetFailure(),
@@ -136,19 +62,13 @@ func (c *completion) continueAsNew(cmd *commandpb.Command) error {
 	case enumspb.CONTINUE_AS_NEW_INITIATOR_RETRY:
 		next.attempt = s.Attempt + 1
 	}
-	if next.workflowType == "" {
-		next.workflowType = s.WorkflowType
-	}
-	if next.taskQueue == "" {
-		next.taskQueue = s.TaskQueue
-	}
-	if next.runTimeout <= 0 {
-		next.runTimeout = s.RunTimeout
-	}
-	if next.taskTimeout <= 0 {
-		next.taskTimeout = s.TaskTimeout
-	}
-	newRunID := c.succeed(next)
+	return next
+}
+
+// continuedEvent is the last event of the run: what the command said, resolved
+// as the next run has it.
+func (c *completion) continuedEvent(cmd *commandpb.Command, newRunID string) *historypb.HistoryEvent {
+	a := cmd.GetContinueAsNewWorkflowExecutionCommandAttributes()
 	born := c.born.Run.Start
 	ev := c.commandEvent(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW, cmd)
 	ev.Attributes = &historypb.HistoryEvent_WorkflowExecutionContinuedAsNewEventAttributes{
@@ -166,12 +86,11 @@ func (c *completion) continueAsNew(cmd *commandpb.Command) error {
 			LastCompletionResult:         a.GetLastCompletionResult(),
 			Header:                       a.GetHeader(),
 			Memo:                         a.GetMemo(),
-			SearchAttributes:             next.searchAttributes,
+			SearchAttributes:             searchattr.WithTypes(c.env.Namespace, a.GetSearchAttributes()),
 			InheritBuildId:               a.GetInheritBuildId(), //nolint:staticcheck // echoed for the old build-id rules
 			InitialVersioningBehavior:    a.GetInitialVersioningBehavior(),
 		}}
-	c.closeRun(enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, ev, newRunID)
-	return nil
+	return ev
 }
 
 func (c *completion) checkContinueAsNew(a *commandpb.ContinueAsNewWorkflowExecutionCommandAttributes) error {
