@@ -199,7 +199,7 @@ func pendingTask(run *workflow.Run) *workflowpb.PendingWorkflowTaskInfo {
 		OriginalScheduledTime: timestamp(t.OriginalScheduledTime),
 		Attempt:               t.Attempt,
 	}
-	if t.StartedEventID != 0 {
+	if t.StartedEventID != 0 && !t.Reoffered {
 		info.State = enumspb.PENDING_WORKFLOW_TASK_STATE_STARTED
 		info.StartedTime = timestamp(t.StartedTime)
 	}
