@@ -244,3 +244,29 @@ func isIdentifier(name string) bool {
 	_, err := strconv.ParseFloat(name, 64)
 	return err != nil // "inf" and "nan" stay names, but quoted
 }
+
+// Names calls visit for each name in the expression, which may be nil.
+func Names(e Expr, visit func(name string)) {
+	switch e := e.(type) {
+	case *And:
+		for _, t := range e.Terms {
+			Names(t, visit)
+		}
+	case *Or:
+		for _, t := range e.Terms {
+			Names(t, visit)
+		}
+	case *Not:
+		Names(e.Term, visit)
+	case *Compare:
+		visit(e.Name)
+	case *In:
+		visit(e.Name)
+	case *Between:
+		visit(e.Name)
+	case *StartsWith:
+		visit(e.Name)
+	case *IsNull:
+		visit(e.Name)
+	}
+}

@@ -1,0 +1,164 @@
+package visibility
+
+import (
+	"database/sql/driver"
+	"encoding/binary"
+	"hash/crc32"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/searchattr"
+)
+
+// closed reports whether a status is one of a run that has ended. A paused run
+// is open (V-9).
+func closed(status enumspb.WorkflowExecutionStatus) bool {
+	return status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && status != enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED
+}
+
+// details is the run as List shows it (section 2.1).
+func details(r *engine.VisibilityRecord) *workflowpb.WorkflowExecutionInfo {
+	info := &workflowpb.WorkflowExecutionInfo{
+		Execution:        &commonpb.WorkflowExecution{WorkflowId: r.Run.Name, RunId: r.Run.RunID},
+		Type:             &commonpb.WorkflowType{Name: r.Type},
+		StartTime:        timestamp(r.StartTime),
+		ExecutionTime:    timestamp(r.ExecutionTime),
+		Status:           r.Status,
+		TaskQueue:        r.TaskQueue,
+		Memo:             r.Memo,
+		SearchAttributes: r.SearchAttributes,
+		ParentExecution:  r.Parent,
+		RootExecution:    r.Root,
+	}
+	if r.Root == nil {
+		info.RootExecution = info.Execution
+	}
+	if info.Memo == nil {
+		info.Memo = &commonpb.Memo{}
+	}
+	if closed(r.Status) {
+		info.CloseTime = timestamp(r.CloseTime)
+		info.ExecutionDuration = durationpb.New(r.CloseTime.Sub(r.ExecutionTime))
+		info.HistoryLength = r.HistoryLength
+		info.HistorySizeBytes = r.HistorySizeBytes
+		info.StateTransitionCount = r.StateTransitionCount
+	}
+	return info
+}
+
+// timestamp has the precision of the index (V-7).
+func timestamp(t time.Time) *timestamppb.Timestamp {
+	return timestamppb.New(t.Truncate(time.Microsecond))
+}
+
+// row is what upsertRun takes, in its order.
+type row [22]driver.Value
+
+// Places in a row that others refer to.
+const (
+	rowNamespace = iota
+	rowArchetype
+	rowWorkflowID
+	rowRunID
+	rowType
+	rowTaskQueue
+	rowStatus
+	rowStart
+	rowExecution
+	rowClose
+	rowDuration
+	rowHistoryLength
+	rowHistorySize
+	rowTransitions
+	rowParentWorkflowID
+	rowParentRunID
+	rowRootWorkflowID
+	rowRootRunID
+	rowDivision
+	rowVersion
+	rowDetails
+	rowChecksum
+)
+
+func makeRow(namespace int64, r *engine.VisibilityRecord) (row, error) {
+	encoded, err := proto.Marshal(details(r))
+	if err != nil {
+		return row{}, err
+	}
+	out := row{
+		rowNamespace:  namespace,
+		rowArchetype:  int64(r.Run.Archetype),
+		rowWorkflowID: r.Run.Name,
+		rowRunID:      r.Run.RunID,
+		rowType:       r.Type,
+		rowTaskQueue:  r.TaskQueue,
+		rowStatus:     int64(r.Status),
+		rowStart:      r.StartTime.UnixMicro(),
+		rowExecution:  r.ExecutionTime.UnixMicro(),
+		rowClose:      int64(openClose),
+		rowVersion:    r.Version,
+		rowDetails:    encoded,
+	}
+	if closed(r.Status) {
+		out[rowClose] = min(r.CloseTime.UnixMicro(), openClose-1)
+		out[rowDuration] = int64(r.CloseTime.Sub(r.ExecutionTime))
+		out[rowHistoryLength] = r.HistoryLength
+		out[rowHistorySize] = r.HistorySizeBytes
+		out[rowTransitions] = r.StateTransitionCount
+	}
+	if r.Parent != nil {
+		out[rowParentWorkflowID], out[rowParentRunID] = r.Parent.GetWorkflowId(), r.Parent.GetRunId()
+	}
+	if r.Root != nil && r.Root.GetRunId() != r.Run.RunID {
+		out[rowRootWorkflowID], out[rowRootRunID] = r.Root.GetWorkflowId(), r.Root.GetRunId()
+	}
+	if division := division(r); division != "" {
+		out[rowDivision] = division
+	}
+	out[rowChecksum] = int64(checksum(listed{
+		runID: r.Run.RunID, close: out[rowClose].(int64), start: out[rowStart].(int64),
+		status: int64(r.Status), version: r.Version, details: encoded,
+	}))
+	return out, nil
+}
+
+func division(r *engine.VisibilityRecord) string {
+	payload := r.SearchAttributes.GetIndexedFields()[searchattr.Division]
+	if payload == nil {
+		return ""
+	}
+	value, err := searchattr.Decode(payload, enumspb.INDEXED_VALUE_TYPE_KEYWORD)
+	if err != nil {
+		return ""
+	}
+	text, _ := value.(string)
+	return text
+}
+
+// listed is the part of a row that list reads and the checksum covers.
+type listed struct {
+	runID        string
+	close, start int64
+	status       int64
+	version      int64
+	details      []byte
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checksum(l listed) uint32 {
+	head := make([]byte, 0, 4*8+40)
+	head = binary.BigEndian.AppendUint64(head, uint64(l.close))
+	head = binary.BigEndian.AppendUint64(head, uint64(l.start))
+	head = binary.BigEndian.AppendUint64(head, uint64(l.status))
+	head = binary.BigEndian.AppendUint64(head, uint64(l.version))
+	head = append(head, l.runID...)
+	return crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, l.details)
+}

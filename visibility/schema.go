@@ -1,0 +1,92 @@
+package visibility
+
+// The file's format: applicationID tells our files from others, schemaVersion
+// one release's from another's. A file of another version is set aside and the
+// index is built anew; that is cheaper to get right than migrations.
+const (
+	applicationID = 0x50657244 // "PerD"
+	schemaVersion = 1
+)
+
+// openClose is the close time stored for open runs: the last second of the year
+// 9999, in microseconds. It sorts them first and makes `CloseTime > x` match
+// them (V-3, V-20).
+const openClose = 253402300799_000_000
+
+// schema of the index.
+//
+// Custom and predefined attributes are rows of value, one for each scalar, for
+// each element of a list and for each word of a text, so that there may be any
+// number of attributes. SQLite stores each value in its own type. A field is an
+// attribute of one type in one namespace: registered again with another type it
+// is another field.
+//
+// We first had a fixed set of typed columns and aliases onto them, as the
+// reference does; that is where its quota of three Ints comes from.
+const schema = `
+CREATE TABLE namespace (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE);
+CREATE TABLE run (
+  id                 INTEGER PRIMARY KEY,
+  namespace          INTEGER NOT NULL,
+  archetype          INTEGER NOT NULL,
+  workflow_id        TEXT NOT NULL,
+  run_id             TEXT NOT NULL,
+  type               TEXT NOT NULL,
+  task_queue         TEXT NOT NULL,
+  status             INTEGER NOT NULL,
+  start              INTEGER NOT NULL, -- times in microseconds
+  execution          INTEGER NOT NULL,
+  close              INTEGER NOT NULL, -- open runs: the year 9999
+  duration           INTEGER,          -- nanoseconds; this and the next three only when closed
+  history_length     INTEGER,
+  history_size       INTEGER,
+  transitions        INTEGER,
+  parent_workflow_id TEXT,
+  parent_run_id      TEXT,
+  root_workflow_id   TEXT,             -- NULL: the run is its own root
+  root_run_id        TEXT,
+  division           TEXT,
+  version            INTEGER NOT NULL,
+  details            BLOB NOT NULL,    -- WorkflowExecutionInfo as it is listed
+  checksum           INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX run_key ON run(run_id, namespace, archetype, workflow_id);
+CREATE INDEX run_order ON run(namespace, archetype, close DESC, start DESC, run_id, division, status);
+CREATE INDEX run_workflow ON run(namespace, archetype, workflow_id);
+CREATE INDEX run_type ON run(namespace, archetype, type, close DESC, start DESC, run_id);
+CREATE INDEX run_status ON run(namespace, archetype, status, close DESC, start DESC, run_id);
+CREATE INDEX run_parent ON run(namespace, parent_workflow_id) WHERE parent_workflow_id IS NOT NULL;
+CREATE INDEX run_root ON run(namespace, root_workflow_id) WHERE root_workflow_id IS NOT NULL;
+CREATE TABLE field (
+  id        INTEGER PRIMARY KEY,
+  namespace INTEGER NOT NULL,
+  name      TEXT NOT NULL,
+  kind      INTEGER NOT NULL,
+  UNIQUE (namespace, name, kind)
+);
+CREATE TABLE value (run INTEGER NOT NULL, field INTEGER NOT NULL, value, PRIMARY KEY (run, field, value)) WITHOUT ROWID;
+CREATE INDEX value_run ON value(field, value, run);
+CREATE TABLE position (slot INTEGER PRIMARY KEY, sequence INTEGER NOT NULL);
+CREATE TABLE state (only INTEGER PRIMARY KEY CHECK (only = 1), complete INTEGER NOT NULL, synced INTEGER NOT NULL);
+INSERT INTO state VALUES (1, 0, 0);
+`
+
+// The writer's statements.
+const (
+	upsertRun = `INSERT INTO run (namespace, archetype, workflow_id, run_id, type, task_queue, status, start, execution, close,
+ duration, history_length, history_size, transitions, parent_workflow_id, parent_run_id, root_workflow_id, root_run_id,
+ division, version, details, checksum) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)
+ON CONFLICT (run_id, namespace, archetype, workflow_id) DO UPDATE SET type=?5, task_queue=?6, status=?7, start=?8,
+ execution=?9, close=?10, duration=?11, history_length=?12, history_size=?13, transitions=?14, parent_workflow_id=?15,
+ parent_run_id=?16, root_workflow_id=?17, root_run_id=?18, division=?19, version=?20, details=?21, checksum=?22
+WHERE ?20 > version RETURNING id`
+	findRun         = `SELECT id FROM run WHERE run_id=? AND namespace=? AND archetype=? AND workflow_id=?`
+	deleteRun       = `DELETE FROM run WHERE id=?`
+	deleteValues    = `DELETE FROM value WHERE run=?`
+	insertValue     = `INSERT OR IGNORE INTO value VALUES (?,?,?)`
+	insertNamespace = `INSERT INTO namespace (uuid) VALUES (?) ON CONFLICT DO UPDATE SET uuid=uuid RETURNING id`
+	insertField     = `INSERT INTO field (namespace, name, kind) VALUES (?,?,?) ON CONFLICT DO UPDATE SET name=name RETURNING id`
+	setPosition     = `INSERT INTO position VALUES (?,?) ON CONFLICT DO UPDATE SET sequence=max(sequence, excluded.sequence)`
+	countSync       = `UPDATE state SET synced = synced + 1`
+	setComplete     = `UPDATE state SET complete = 1`
+)

@@ -1,0 +1,202 @@
+package visibility
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/searchattr"
+)
+
+// writer puts rows into a file. It belongs to the indexer's goroutine.
+type writer struct {
+	conn *conn
+	// statements, prepared once.
+	upsert, find, remove, removeValues, insertValue, namespace, field, position *stmt
+
+	// namespaces and fields are the numbers that stand for names in the file.
+	// Forgotten when a transaction fails: it may have made some of them.
+	namespaces map[string]int64
+	fields     map[fieldKey]int64
+}
+
+type fieldKey struct {
+	namespace int64
+	name      string
+	kind      enumspb.IndexedValueType
+}
+
+func newWriter(c *conn) (*writer, error) {
+	w := &writer{conn: c}
+	w.forget()
+	for _, s := range []struct {
+		into *(*stmt)
+		text string
+	}{
+		{&w.upsert, upsertRun}, {&w.find, findRun}, {&w.remove, deleteRun}, {&w.removeValues, deleteValues},
+		{&w.insertValue, insertValue}, {&w.namespace, insertNamespace}, {&w.field, insertField}, {&w.position, setPosition},
+	} {
+		prepared, err := c.prepare(s.text)
+		if err != nil {
+			return nil, errors.Join(err, w.closeStatements())
+		}
+		*s.into = prepared
+	}
+	return w, nil
+}
+
+func (w *writer) forget() {
+	w.namespaces = make(map[string]int64)
+	w.fields = make(map[fieldKey]int64)
+}
+
+func (w *writer) closeStatements() (err error) {
+	for _, s := range []*stmt{w.upsert, w.find, w.remove, w.removeValues, w.insertValue, w.namespace, w.field, w.position} {
+		if s != nil {
+			err = errors.Join(err, s.close())
+		}
+	}
+	return err
+}
+
+func (w *writer) close() error { return errors.Join(w.closeStatements(), w.conn.close()) }
+
+// transaction runs body in one; all of it happens or nothing.
+func (w *writer) transaction(body func() error) error {
+	if err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := body()
+	if err == nil {
+		if err = w.conn.exec("COMMIT"); err == nil {
+			return nil
+		}
+	}
+	w.forget()
+	// SQLite may have rolled back by itself; that is fine.
+	_ = w.conn.exec("ROLLBACK")
+	return err
+}
+
+// put writes records, one transaction for all of them. They are in the file but
+// not on stable storage afterwards.
+func (w *writer) put(records []*engine.VisibilityRecord, namespaces Namespaces) error {
+	return w.transaction(func() error {
+		for _, r := range records {
+			if err := w.putOne(r, namespaces); err != nil {
+				return fmt.Errorf("index run %s: %w", r.Run.RunID, err)
+			}
+		}
+		return nil
+	})
+}
+
+func (w *writer) putOne(r *engine.VisibilityRecord, namespaces Namespaces) error {
+	namespace, err := w.namespaceID(r.Run.NamespaceID)
+	if err != nil {
+		return err
+	}
+	if r.Deleted {
+		return w.delete(namespace, r)
+	}
+	values, err := makeRow(namespace, r)
+	if err != nil {
+		return err
+	}
+	id, written, err := w.upsert.number(values[:]...)
+	if err != nil || !written { // not written: the row is newer
+		return err
+	}
+	if err := w.removeValues.exec(id); err != nil {
+		return err
+	}
+	return w.putValues(id, namespace, r, namespaces.ByID(r.Run.NamespaceID))
+}
+
+func (w *writer) delete(namespace int64, r *engine.VisibilityRecord) error {
+	id, found, err := w.find.number(r.Run.RunID, namespace, int64(r.Run.Archetype), r.Run.Name)
+	if err != nil || !found {
+		return err
+	}
+	return errors.Join(w.removeValues.exec(id), w.remove.exec(id))
+}
+
+func (w *writer) putValues(id, namespace int64, r *engine.VisibilityRecord, ns *engine.Namespace) error {
+	fields := r.SearchAttributes.GetIndexedFields()
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		kind, ok := kindOf(ns, name, fields[name])
+		if !ok || name == searchattr.Division { // a column of its own
+			continue
+		}
+		values := indexed(fields[name], kind)
+		if len(values) == 0 {
+			continue
+		}
+		field, err := w.fieldID(fieldKey{namespace: namespace, name: name, kind: kind})
+		if err != nil {
+			return err
+		}
+		for _, value := range values {
+			if err := w.insertValue.exec(id, field, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *writer) namespaceID(uuid string) (int64, error) {
+	return known(w.namespaces, uuid, w.namespace, uuid)
+}
+
+func (w *writer) fieldID(key fieldKey) (int64, error) {
+	return known(w.fields, key, w.field, key.namespace, key.name, int64(key.kind))
+}
+
+// known returns the number that stands for a name, making one when there is
+// none.
+func known[K comparable](cache map[K]int64, key K, insert *stmt, args ...driver.Value) (int64, error) {
+	if id, ok := cache[key]; ok {
+		return id, nil
+	}
+	id, ok, err := insert.number(args...)
+	if err != nil {
+		return 0, err
+	}
+	if !ok {
+		return 0, fmt.Errorf("%w: no number for %v", errDamaged, key)
+	}
+	cache[key] = id
+	return id, nil
+}
+
+// sync puts everything written so far on stable storage, together with how far
+// that is and whether the index is complete. In WAL mode a commit under
+// synchronous=FULL syncs the whole log, so the commits before it become durable
+// with it: one sync a second instead of one a batch. The count makes sure that
+// there is something to commit; SQLite leaves out a write that changes nothing,
+// and the sync with it.
+func (w *writer) sync(positions slotPositions, complete bool) error {
+	if err := w.conn.exec("PRAGMA synchronous=FULL"); err != nil {
+		return err
+	}
+	err := w.transaction(func() error {
+		for _, slot := range slices.Sorted(maps.Keys(positions)) {
+			if err := w.position.exec(int64(slot), int64(positions[slot])); err != nil {
+				return err
+			}
+		}
+		if complete {
+			if err := w.conn.exec(setComplete); err != nil {
+				return err
+			}
+		}
+		return w.conn.exec(countSync)
+	})
+	return errors.Join(err, w.conn.exec("PRAGMA synchronous=NORMAL"))
+}
