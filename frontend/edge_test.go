@@ -364,9 +364,9 @@ func TestUndeliveredInlineTasksAreTakenBack(t *testing.T) {
 		}
 		return nil, nil
 	}
-	_, err := e.api.RespondWorkflowTaskCompleted(t.Context(), &workflowservice.RespondWorkflowTaskCompletedRequest{TaskToken: sealWorkflowToken(sampleWorkflowToken)})
-	if err == nil {
-		t.Fatal("no error")
+	resp, err := e.api.RespondWorkflowTaskCompleted(t.Context(), &workflowservice.RespondWorkflowTaskCompletedRequest{TaskToken: sealWorkflowToken(sampleWorkflowToken)})
+	if err != nil || resp.GetWorkflowTask() != nil || len(resp.GetActivityTasks()) > 0 {
+		t.Fatalf("%v, %v", resp, err)
 	}
 	var names []string
 	for _, in := range e.executions.inputs() {

@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"context"
+	"sync/atomic"
 
 	"go.temporal.io/api/serviceerror"
 	"google.golang.org/grpc/metadata"
@@ -44,10 +45,18 @@ var clientRanges = func() map[string]versionRange {
 	return ranges
 }()
 
-// header is the first value of a request header, or empty.
-func header(md metadata.MD, name string) string {
-	if v := md.Get(name); len(v) > 0 {
-		return v[0]
+// header is the first value in headers or trailers, or empty.
+func header(md metadata.MD, name string) string { return first(md.Get(name)) }
+
+// incoming is the first value of a header of the call, or empty. (Reading one
+// header is much cheaper than copying all of them.)
+func incoming(ctx context.Context, name string) string {
+	return first(metadata.ValueFromIncomingContext(ctx, name))
+}
+
+func first(values []string) string {
+	if len(values) > 0 {
+		return values[0]
 	}
 	return ""
 }
@@ -55,11 +64,10 @@ func header(md metadata.MD, name string) string {
 // handshake checks that client and server suit each other (H-10 to H-12).
 // Missing headers never fail a request.
 func handshake(ctx context.Context) error {
-	md, _ := metadata.FromIncomingContext(ctx)
-	if err := checkClient(header(md, headerClientName), header(md, headerClientVersion)); err != nil {
+	if err := checkClient(incoming(ctx, headerClientName), incoming(ctx, headerClientVersion)); err != nil {
 		return err
 	}
-	return checkServerRange(header(md, headerSupportedVersions))
+	return checkServerRange(incoming(ctx, headerSupportedVersions))
 }
 
 func checkClient(name, text string) error {
@@ -80,8 +88,15 @@ func checkClient(name, text string) error {
 	return nil
 }
 
+// lastGoodRange is the range we fitted into last: all of a kind of client send
+// the same one with every call.
+var lastGoodRange atomic.Pointer[string]
+
 func checkServerRange(text string) error {
 	if text == "" {
+		return nil
+	}
+	if last := lastGoodRange.Load(); last != nil && *last == text {
 		return nil
 	}
 	accepted, ok := parseRange(text)
@@ -91,5 +106,6 @@ func checkServerRange(text string) error {
 	if !accepted.contains(serverVersion) {
 		return serviceerror.NewServerVersionNotSupported(ServerVersion, text)
 	}
+	lastGoodRange.Store(&text)
 	return nil
 }

@@ -182,8 +182,7 @@ func (f *Frontend) allEvents(ctx context.Context, r *workflowservice.GetWorkflow
 // isForPeople reports whether the caller shows histories to people: they must
 // not see events that are not stored.
 func isForPeople(ctx context.Context) bool {
-	md, _ := metadata.FromIncomingContext(ctx)
-	name := header(md, headerClientName)
+	name := incoming(ctx, headerClientName)
 	return name == "temporal-cli" || name == "temporal-ui"
 }
 
@@ -218,8 +217,7 @@ func (f *Frontend) closeEvent(ctx context.Context, page historyPage, view runVie
 // followsNextRun reports whether the caller understands new_execution_run_id in
 // closing events. Every present SDK does.
 func followsNextRun(ctx context.Context) bool {
-	md, _ := metadata.FromIncomingContext(ctx)
-	for _, v := range md.Get(headerSupportedFeatures) {
+	for _, v := range metadata.ValueFromIncomingContext(ctx, headerSupportedFeatures) {
 		if slices.Contains(strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' }), "follows-next-run-id") {
 			return true
 		}

@@ -8,7 +8,6 @@ import (
 	deploymentpb "go.temporal.io/api/deployment/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
-	"google.golang.org/grpc/metadata"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/matching"
@@ -16,10 +15,9 @@ import (
 
 // poller describes who calls, as far as the execution records it.
 func (f *Frontend) poller(ctx context.Context, identity, requestID string) engine.Poller {
-	md, _ := metadata.FromIncomingContext(ctx)
 	return engine.Poller{
 		Identity: identity, RequestID: requestID,
-		ClientName: header(md, headerClientName), ClientVersion: header(md, headerClientVersion),
+		ClientName: incoming(ctx, headerClientName), ClientVersion: incoming(ctx, headerClientVersion),
 	}
 }
 

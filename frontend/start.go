@@ -16,7 +16,9 @@ func (f *Frontend) StartWorkflowExecution(ctx context.Context, r *workflowservic
 	if err := f.prepareStart(ctx, r); err != nil {
 		return nil, err
 	}
-	started, err := do[*workflow.Started](ctx, f, executionID(ctx, r.GetWorkflowId()), "", &workflow.StartWorkflow{
+	// The outcome is awaited even if the caller leaves: it may hold a task that
+	// must then be taken back.
+	started, err := do[*workflow.Started](context.WithoutCancel(ctx), f, executionID(ctx, r.GetWorkflowId()), "", &workflow.StartWorkflow{
 		Request: r,
 		Poller:  f.poller(ctx, r.GetIdentity(), r.GetRequestId()),
 	})
@@ -27,10 +29,15 @@ func (f *Frontend) StartWorkflowExecution(ctx context.Context, r *workflowservic
 		RunId: started.RunID, FirstExecutionRunId: started.FirstRunID,
 		Started: started.Started, Status: started.Status, Link: started.Link,
 	}
-	if started.EagerTask != nil {
-		resp.EagerWorkflowTask, err = f.workflowTask(ctx, started.EagerTask)
+	if t := started.EagerTask; t != nil {
+		task, err := f.workflowTask(ctx, t)
+		if err == nil && ctx.Err() == nil {
+			resp.EagerWorkflowTask = task
+		} else { // the workflow has started all the same
+			f.abort(ctx, t.Token.Run, &workflow.AbortWorkflowTask{Token: t.Token})
+		}
 	}
-	return resp, err
+	return resp, nil
 }
 
 // SignalWithStartWorkflowExecution signals the current run, or starts one with

@@ -193,21 +193,21 @@ func (f *Frontend) RespondWorkflowTaskCompleted(ctx context.Context, r *workflow
 	if err != nil {
 		return nil, err
 	}
-	done, err := do[*workflow.TaskCompleted](ctx, f, token.Run.ID, token.Run.RunID, &workflow.CompleteWorkflowTask{
+	// The outcome is awaited even if the worker is gone meanwhile: the tasks in
+	// it must then be taken back.
+	done, err := do[*workflow.TaskCompleted](context.WithoutCancel(ctx), f, token.Run.ID, token.Run.RunID, &workflow.CompleteWorkflowTask{
 		Token: token, Request: r, Poller: f.completer(ctx, r),
 	})
 	if err != nil {
 		return nil, err
 	}
 	resp, err := f.taskCompleted(ctx, done)
-	if err == nil {
-		err = ctx.Err()
+	if err == nil && ctx.Err() == nil {
+		return resp, nil
 	}
-	if err != nil {
-		f.takeBack(ctx, done)
-		return nil, err
-	}
-	return resp, nil
+	// What was completed stays so; an error would make the worker doubt it.
+	f.takeBack(ctx, done)
+	return &workflowservice.RespondWorkflowTaskCompletedResponse{ResetHistoryEventId: done.ResetHistoryEventID}, nil
 }
 
 func checkPagination(ctx context.Context, r *workflowservice.RespondWorkflowTaskCompletedRequest) error {
