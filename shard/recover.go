@@ -3,6 +3,8 @@ package shard
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/perdure/perdure/engine"
@@ -34,7 +36,8 @@ func (s *shard) recover(ctx context.Context) error {
 // begin offers what was found and starts the loop.
 func (s *shard) begin() {
 	s.inbox.report(func() {
-		for name := range s.backlog.queues {
+		// In order: what happens must not depend on that of a map.
+		for _, name := range slices.SortedFunc(maps.Keys(s.backlog.queues), compareQueues) {
 			s.refill(name)
 		}
 		s.dispatchMore()

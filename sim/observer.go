@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -104,6 +105,28 @@ func (o *observer) look(img *memstore.Image) {
 	o.checkIDs()
 	o.checkTasks()
 	o.checkSignals()
+}
+
+// lookAt reads one run alone; nil when it is gone.
+func (o *observer) lookAt(img *memstore.Image, run engine.RunKey) *life {
+	state := o.state(img, run)
+	if state == nil {
+		if !o.mayBeGone(run) {
+			o.broken("I1: %s is not on the disk", short(run))
+		}
+		return nil
+	}
+	l := o.life(run)
+	for key, value := range img.Range(record.HistoryRows(run, 0, math.MaxInt64)) {
+		_, first, err := record.ParseHistoryKey(key)
+		o.must(err)
+		o.readHistory(l, first, value)
+	}
+	l.state, l.lastly = state, o.now
+	if wrong := l.compare(); wrong != "" {
+		o.broken("%s of %s:\n%s", wrong, short(l.key), l.tell())
+	}
+	return l
 }
 
 func (o *observer) must(err error) {
