@@ -26,6 +26,11 @@ type request struct {
 	also func(b *store.Batch)
 	// task is the offer that a start is about.
 	task *engine.Task
+	// peek looks at the run if it is in memory, at nil otherwise: nothing is
+	// read. What is not in memory is in the store as it is.
+	peek func(h *held)
+	// told: done has been called.
+	told bool
 	// due: a deadline of the run, counted in dueFlying.
 	due bool
 }
@@ -86,6 +91,8 @@ type held struct {
 	lastBatch uint64 // newest batch with changes to this run
 	// fresh are history batches that are not durable yet, oldest first.
 	fresh []freshHistory
+	// sized is the history size that the open batch has been told of.
+	sized int64
 
 	watchers map[*watcher]struct{}
 	queries  *runQueries
@@ -213,7 +220,7 @@ func (s *shard) evictions() {
 		}
 		e := oldest.Value.(*entry)
 		idle := !s.now.Before(e.touched.Add(s.opt.IdleAfter))
-		if !idle && s.held <= s.room {
+		if !idle && max(s.held, len(s.entries)) <= s.room {
 			return
 		}
 		if !s.evict(e) {

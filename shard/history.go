@@ -26,6 +26,35 @@ func noHistory(key engine.RunKey) error {
 	return engine.NotFound("workflow execution not found for workflow ID %q and run ID %q", key.Name, key.RunID)
 }
 
+// settled waits until all that is in the run's history is durable, and returns
+// the store to read it from. last is the last event's id if the run is in
+// memory; for others the store has no more than is to be read.
+func (h *Host) settled(ctx context.Context, key engine.RunKey) (st store.Shard, last int64, err error) {
+	result := make(chan error, 1)
+	s := h.shardOf(key.ID)
+	gone := false
+	s.submit(&request{
+		id: key.ID, runID: key.RunID, outside: true,
+		peek: func(held *held) {
+			last = math.MaxInt64 - 1
+			if held != nil && held.run != nil {
+				last = held.run.Info.NextEventID - 1
+			}
+			gone = held != nil && held.run == nil
+		},
+		done: func(_ any, err error) { result <- err },
+	})
+	select {
+	case err := <-result:
+		if err == nil && gone {
+			err = noHistory(key)
+		}
+		return s.store, last, err
+	case <-ctx.Done():
+		return nil, 0, context.Cause(ctx)
+	}
+}
+
 // readable waits until all that is in the run's history is durable, and returns
 // the store to read it from and the id of the last event.
 func (h *Host) readable(ctx context.Context, key engine.RunKey) (st store.Shard, last int64, err error) {
@@ -39,7 +68,7 @@ func (h *Host) readable(ctx context.Context, key engine.RunKey) (st store.Shard,
 // to to (inclusive; 0 or less: to the last one), at most maxBatches (0 or less:
 // all). The first batch may begin before from. Nothing is decoded.
 func (h *Host) History(ctx context.Context, key engine.RunKey, from, to int64, maxBatches int) (HistoryPage, error) {
-	st, last, err := h.readable(ctx, key)
+	st, last, err := h.settled(ctx, key)
 	if err != nil {
 		return HistoryPage{}, err
 	}
@@ -57,10 +86,11 @@ func (h *Host) History(ctx context.Context, key engine.RunKey, from, to int64, m
 	if err != nil {
 		return HistoryPage{}, err
 	}
-	return readPage(ctx, st, key, first, to, maxBatches)
+	return readPage(ctx, st, key, first, from, to, maxBatches)
 }
 
-func readPage(ctx context.Context, st store.Shard, key engine.RunKey, first, to int64, maxBatches int) (HistoryPage, error) {
+// readPage reads from the batch that begins with first.
+func readPage(ctx context.Context, st store.Shard, key engine.RunKey, first, from, to int64, maxBatches int) (HistoryPage, error) {
 	var page HistoryPage
 	var bad error
 	next := first
@@ -73,6 +103,10 @@ func readPage(ctx context.Context, st store.Shard, key engine.RunKey, first, to 
 		if batch.First != next {
 			bad = fmt.Errorf("history of %v has no event %d: %w", key, next, store.ErrCorrupt)
 			return false
+		}
+		if batch.Last < from { // the last one there is, and it ends before
+			next = batch.Last + 1
+			return true
 		}
 		if maxBatches--; maxBatches < 0 {
 			page.NextEventID = next
@@ -170,7 +204,7 @@ func readBatch(ctx context.Context, st store.Shard, key engine.RunKey, first int
 // Event reads one event of the batch that begins with batchID. It waits until
 // the event is durable.
 func (h *Host) Event(ctx context.Context, key engine.RunKey, batchID, eventID int64) (*historypb.HistoryEvent, error) {
-	st, _, err := h.readable(ctx, key)
+	st, _, err := h.settled(ctx, key)
 	if err != nil {
 		return nil, err
 	}

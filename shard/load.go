@@ -134,6 +134,7 @@ func (s *shard) arrived(e *entry, l *loaded) {
 		h = s.hold(e, l.runID, l.run)
 		if l.run != nil {
 			l.run.Loaded(s.opened)
+			h.sized = l.run.Info.HistorySizeBytes
 			s.remember(h)
 		}
 	}

@@ -106,8 +106,8 @@ func (s *shard) postLocal() {
 // deliverLocal reports false when the message has to go through the outbox
 // after all. Nothing has happened then.
 func (s *shard) deliverLocal(m *engine.Message) bool {
-	if !s.atHand(m) {
-		return false
+	if e := s.entries[m.From.ID]; e == nil || e.outgoing > 0 || !s.atHand(m) {
+		return false // later ones do not overtake
 	}
 	in := inputOf(m, s.nameOf(m.To))
 	if in == nil {
@@ -133,6 +133,7 @@ func (s *shard) stepLocal(id engine.ID, runID string, in workflow.Input) (reply 
 	if e == nil || e.loading {
 		return nil, nil, false
 	}
+	s.entryOf(id, e.slot) // in use
 	if runID == "" || concernsID(in) {
 		runID = e.current
 	}

@@ -559,6 +559,73 @@ func (h *Host) asked(id engine.ID) (n int) {
 	return n
 }
 
+// A message to a run in the same shard's memory is delivered in the batch that
+// sends it, and so is the answer: no row, no further commit.
+func TestMessageAtHandSharesTheBatch(t *testing.T) {
+	w := newWorld(t)
+	w.do("target", "", startOf("target"))
+	w.do("sender", "", startOf("sender"))
+	for len(w.matcher.offers) > 1 { // the target's
+		w.take()
+	}
+	task := w.take().(*workflow.TaskStarted)
+	commits, outbox := 0, 0
+	w.faults.Commit = func(_ store.Shard, b *store.Batch) memstore.CommitFault {
+		commits++
+		for _, op := range b.Ops {
+			if op.Key.Family == store.FamilyOutbox {
+				outbox++
+			}
+		}
+		return memstore.CommitFault{}
+	}
+	w.do("sender", "", completeTask(task, &commandpb.Command{
+		CommandType: enumspb.COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION,
+		Attributes: &commandpb.Command_SignalExternalWorkflowExecutionCommandAttributes{
+			SignalExternalWorkflowExecutionCommandAttributes: &commandpb.SignalExternalWorkflowExecutionCommandAttributes{
+				Execution: &commonpb.WorkflowExecution{WorkflowId: "target"}, SignalName: "hello",
+			}},
+	}))
+	if commits != 1 || outbox != 0 {
+		t.Errorf("%d commits, %d outbox rows; want 1 and 0", commits, outbox)
+	}
+	w.view("target", func(run *workflow.Run) {
+		if run.Info.SignalCount != 1 {
+			t.Errorf("the target has %d signals", run.Info.SignalCount)
+		}
+	})
+	w.view("sender", func(run *workflow.Run) {
+		if len(run.Signals) != 0 {
+			t.Error("the sender was not answered")
+		}
+	})
+}
+
+// I11: no more runs stay in memory than there is room for, and nothing is lost
+// for it.
+func TestI11CacheIsBounded(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.CacheRuns = 10 })
+	for i := range 100 {
+		id := fmt.Sprint("w", i)
+		w.do(id, "", startOf(id))
+		w.do(id, "", completeTask(w.take().(*workflow.TaskStarted), timerCommand("t", time.Hour)))
+		if s := w.host.shards[0].Load(); s.held > 10+2 {
+			t.Fatalf("%d runs in memory", s.held)
+		}
+	}
+	w.advance(time.Hour)
+	if n := len(w.matcher.offers); n != 100 {
+		t.Errorf("%d timers fired, want 100", n)
+	}
+	for i := range 200 { // ids that nobody has heard of take no room for long either
+		w.submit(fmt.Sprint("unknown", i), "", signalOf("x", "s"))
+		w.settle()
+	}
+	if s := w.host.shards[0].Load(); len(s.entries) > 10+2 {
+		t.Errorf("%d entries in memory", len(s.entries))
+	}
+}
+
 // The number of shards may change from one start to the next.
 func TestShardCountMayChange(t *testing.T) {
 	w := newWorld(t)
@@ -586,7 +653,11 @@ func TestHistoryPages(t *testing.T) {
 		}
 	}
 	key := w.currentRun("a")
+	w.evictAll()
 	all := w.history(key)
+	if s := w.host.shards[0].Load(); s.held != 0 {
+		t.Error("a read of history has loaded the run")
+	}
 	w.await(func() {
 		var n int64
 		for next := int64(1); next != 0; n++ {
@@ -606,6 +677,10 @@ func TestHistoryPages(t *testing.T) {
 		}
 		if _, err := w.host.History(context.Background(), engine.RunKey{ID: key.ID, RunID: "other"}, 1, 0, 0); engine.KindOf(err) != engine.KindNotFound {
 			t.Errorf("another run: %v", err)
+		}
+		page, err := w.host.History(context.Background(), key, int64(len(all))+1, 0, 0)
+		if err != nil || len(page.Bytes) != 0 || page.NextEventID != 0 {
+			t.Errorf("beyond the end: %d bytes, %v", len(page.Bytes), err)
 		}
 		ev, err := w.host.Event(context.Background(), key, 1, 1)
 		if err != nil || ev.EventId != 1 {

@@ -4,8 +4,8 @@ import (
 	"container/list"
 	"context"
 	"fmt"
+	"reflect"
 	"runtime/debug"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -166,7 +166,9 @@ func (s *shard) turn() {
 		s.fireDue()
 	}
 	s.flushDeferred(s.state == stopping)
-	s.evictions()
+	if s.state == serving {
+		s.evictions()
+	}
 	s.commit()
 	s.setAlarm()
 	s.stopWhenStill()
@@ -330,7 +332,8 @@ func (s *shard) finishAll(fault error) {
 	for _, r := range append(s.inputs, left...) {
 		s.finish(r, nil, fault)
 	}
-	for _, e := range s.entries {
+	for at := s.recent.Front(); at != nil; at = at.Next() {
+		e := at.Value.(*entry)
 		for _, r := range e.waiting {
 			s.finish(r, nil, fault)
 		}
@@ -410,6 +413,4 @@ func (s *shard) recoverTime(ctx context.Context) error {
 func (s *shard) peers(id engine.ID) *shard { return s.host.shardOf(id) }
 
 // kindOfInput is an input's name for measurements.
-func kindOfInput(in workflow.Input) string {
-	return strings.TrimPrefix(fmt.Sprintf("%T", in), "*workflow.")
-}
+func kindOfInput(in workflow.Input) string { return reflect.TypeOf(in).Elem().Name() }

@@ -1,11 +1,8 @@
 package shard
 
 import (
-	"errors"
 	"fmt"
 	"runtime/debug"
-
-	"google.golang.org/protobuf/proto"
 
 	"go.temporal.io/api/errordetails/v1"
 
@@ -30,6 +27,10 @@ func (s *shard) submit(r *request) {
 
 // finish tells the caller.
 func (s *shard) finish(r *request, reply any, err error) {
+	if r.told {
+		return // a bug had it told already
+	}
+	r.told = true
 	if r.outside {
 		s.pending.Add(-1)
 	}
@@ -62,6 +63,10 @@ func (s *shard) admit(r *request) {
 		s.answer(r, nil, err)
 		return
 	}
+	if r.peek != nil {
+		s.peek(r)
+		return
+	}
 	e := s.entryOf(r.id, record.SlotOf(r.id))
 	if e.busy() {
 		e.waiting = append(e.waiting, r)
@@ -70,6 +75,15 @@ func (s *shard) admit(r *request) {
 	if !s.serve(e, r) {
 		e.waiting = append(e.waiting, r)
 	}
+}
+
+func (s *shard) peek(r *request) {
+	var h *held
+	if e := s.entries[r.id]; e != nil {
+		h = e.runs[r.runID]
+	}
+	r.peek(h)
+	s.answer(r, nil, nil)
 }
 
 // drainReady serves the requests of entries whose load has come.
@@ -172,7 +186,7 @@ func (s *shard) stepped(e *entry, h *held, r *request, reply any) {
 }
 
 func (s *shard) refused(r *request, err error) {
-	if r.also != nil && engine.KindOf(err) != 0 {
+	if r.also != nil && !isFault(err) {
 		r.also(&s.open.rows)
 	}
 	if r.task != nil && engine.KindOf(err) == engine.KindStale {
@@ -321,7 +335,7 @@ func (s *shard) point(e *entry, runID string) {
 func (s *shard) change(h *held, c *workflow.Change) {
 	h.run.Apply(c)
 	s.remember(h)
-	if c.Deferrable && !h.dirty {
+	if mayWait(c) && !h.dirty {
 		s.deferChange(h, c)
 		return
 	}
@@ -344,15 +358,21 @@ func (s *shard) change(h *held, c *workflow.Change) {
 	}
 }
 
+// mayWait reports whether the change need not be durable before its reply and
+// is nobody else's business.
+func mayWait(c *workflow.Change) bool {
+	return c.Deferrable && len(c.Batches)+len(c.Offers)+len(c.Withdrawn)+len(c.Messages) == 0 &&
+		c.Visibility == nil && !c.Closed && !c.Deleted
+}
+
 // note keeps the change until the batch is sealed.
 func (s *shard) note(h *held, c *workflow.Change) {
 	for _, events := range c.Batches {
 		h.fresh = append(h.fresh, freshHistory{events: events})
-		for _, ev := range events {
-			s.open.grown += proto.Size(ev)
-		}
 	}
-	s.open.grown += 500
+	const otherParts = 500
+	s.open.grown += otherParts + int(c.Info.HistorySizeBytes-h.sized)
+	h.sized = c.Info.HistorySizeBytes
 	if h.change == nil {
 		own := *c
 		h.change = &own
@@ -404,6 +424,9 @@ func (s *shard) flushDeferred(all bool) {
 	s.deferred = s.deferred[n:]
 }
 
+// isFault reports whether an error tells of the server, not of the request: the
+// same may succeed later.
 func isFault(err error) bool {
-	return err != nil && (errors.Is(err, ErrUnavailable) || engine.KindOf(err) == 0)
+	k := engine.KindOf(err)
+	return err != nil && (k == 0 || k == engine.KindUnavailable)
 }
