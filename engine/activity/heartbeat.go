@@ -16,9 +16,10 @@ type Heard struct {
 	Reset           bool
 }
 
-// RecordHeartbeat records that the attempt is alive and how far it got. Absent details
-// clear earlier ones (AT-120). Details beyond the size limit end the activity
-// (AT-123). stamp is the token's, or ByID. The error is Gone.
+// RecordHeartbeat records that the attempt is alive and how far it got. Absent
+// details clear earlier ones (AT-120). Details beyond the size limit end the
+// activity (AT-123); identity is that of who sent them. stamp is the token's, or
+// ByID. The error is Gone.
 func (s *State) RecordHeartbeat(env *engine.Env, stamp int64, details *commonpb.Payloads, identity string) (Step, Heard, error) {
 	if err := s.running(stamp); err != nil {
 		return Step{}, Heard{}, err
@@ -30,7 +31,8 @@ func (s *State) RecordHeartbeat(env *engine.Env, stamp int64, details *commonpb.
 	step := heartbeating.move(s, func(next *State) {
 		next.LastHeartbeatTime = env.Now
 		next.HeartbeatDetails = details
-		next.Identity = identity
+		// Identity stays the poller's: ActivityTaskStarted names who took the
+		// attempt, and a heartbeat may come from another process (AT-73).
 	})
 	return step, s.heard(), nil
 }

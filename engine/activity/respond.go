@@ -56,7 +56,6 @@ func (s *State) Fail(env *engine.Env, stamp int64, f *failurepb.Failure, details
 	if decision.Again() {
 		step := s.again(env, f, decision.Interval)
 		step.State.LastAttemptComplete = env.Now
-		step.State.Identity = identity
 		return step, complaints, nil
 	}
 	return failing.end(s, Outcome{
