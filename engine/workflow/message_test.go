@@ -1,0 +1,85 @@
+package workflow_test
+
+import (
+	"testing"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/perdure/perdure/engine/workflow"
+)
+
+// I8: messages between executions are delivered at least once and take effect
+// exactly once. Here every message is delivered twice and every answer brought
+// twice, in all histories each effect is found once.
+func TestMessagesTakeEffectOnce(t *testing.T) {
+	w := newWorld(t)
+	twice := func() {
+		for len(w.messages) > 0 {
+			m := w.messages[0]
+			w.messages = w.messages[1:]
+			for range 2 {
+				reply, refusal := w.handOver(&m)
+				if !m.Answered() {
+					continue
+				}
+				answer := &workflow.Answered{Message: &m, Refusal: refusal}
+				if s, ok := reply.(*workflow.Started); ok {
+					answer.RunID = s.RunID
+				}
+				w.step(w.runs[m.From], answer)
+			}
+		}
+	}
+	script(t, w, "start target queue=targets", "start order", "poll orders", "complete order",
+		"\tstart-child kid", "\tstart-child pet policy=REQUEST_CANCEL", "\tsignal target hello", "\tcancel target", "\tsignal nobody hello")
+	twice()
+	script(t, w, "poll parcels", "complete kid", "\tcomplete-workflow result=done")
+	twice()
+	script(t, w, "poll orders", "complete order", "\tcomplete-workflow")
+	twice()
+
+	want := map[string]map[enumspb.EventType]int{
+		"order": {
+			enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED:                     2,
+			enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED:                   1,
+			enumspb.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED:                 1,
+			enumspb.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_CANCEL_REQUESTED:         1,
+			enumspb.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED:            1,
+			enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED:                0,
+			enumspb.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED:    0,
+			enumspb.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED: 1,
+		},
+		"target": {
+			enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:         1,
+			enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED: 1,
+		},
+		"kid": {
+			enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: 1,
+			enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:    1,
+		},
+		"pet": {
+			enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED: 1,
+			enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:             1,
+		},
+	}
+	for id, kinds := range want {
+		for kind, n := range kinds {
+			if got := countEvents(w, id, kind); got != n {
+				t.Errorf("%s has %d times %v, want %d", id, got, kind, n)
+			}
+		}
+	}
+	if n := len(w.runs); n != 4 {
+		t.Errorf("%d runs, want 4", n)
+	}
+}
+
+func countEvents(w *world, id string, kind enumspb.EventType) int {
+	n := 0
+	for _, ev := range w.history[w.current[id]] {
+		if ev.EventType == kind {
+			n++
+		}
+	}
+	return n
+}
