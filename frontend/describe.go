@@ -8,6 +8,7 @@ import (
 
 	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
+	deploymentpb "go.temporal.io/api/deployment/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -138,6 +139,9 @@ func pendingActivity(a *activity.State, now time.Time) *workflowpb.PendingActivi
 		Paused:                  a.Paused,
 		Priority:                a.Priority,
 		ActivityOptions:         activityOptions(a),
+	}
+	if a.DeploymentName != "" {
+		info.LastDeploymentVersion = &deploymentpb.WorkerDeploymentVersion{DeploymentName: a.DeploymentName, BuildId: a.DeploymentVersion}
 	}
 	if a.ScheduleToClose > 0 {
 		info.ExpirationTime = timestamp(a.ScheduledTime.Add(a.ScheduleToClose))

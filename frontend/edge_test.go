@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -437,5 +438,40 @@ func TestOldListsBecomeQueries(t *testing.T) {
 	}
 	if want := `ExecutionStatus != 'Running' AND ExecutionStatus != 'Paused' AND WorkflowType = 'it\'s \\'`; e.visibility.query != want || e.visibility.size != 5000 {
 		t.Errorf("asked %s, %d", e.visibility.query, e.visibility.size)
+	}
+}
+
+// Dashboards count by these names and labels (service.md 4.3).
+func TestRequestMetrics(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	e := newEdge(t, func(o *Options) { o.Metrics = registry })
+	_, _ = e.api.CountWorkflowExecutions(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Namespace: "ns"})
+	_, _ = e.api.CountWorkflowExecutions(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Namespace: "made up"})
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			key := family.GetName()
+			for _, l := range m.GetLabel() {
+				key += " " + l.GetValue()
+			}
+			got[key] = m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	for key, want := range map[string]float64{
+		"service_requests ns CountWorkflowExecutions frontend":                 1,
+		"service_requests  CountWorkflowExecutions frontend":                   1,
+		"service_latency ns CountWorkflowExecutions frontend":                  1,
+		"service_error_with_type NotFound  CountWorkflowExecutions frontend":   1,
+		"service_errors  CountWorkflowExecutions frontend":                     0,
+		"service_pending_requests CountWorkflowExecutions frontend":            0,
+		"service_error_with_type NotFound ns CountWorkflowExecutions frontend": 0,
+	} {
+		if got[key] != want {
+			t.Errorf("%s is %v, want %v", key, got[key], want)
+		}
 	}
 }
