@@ -59,6 +59,7 @@ type world struct {
 	acts     map[string]*workflow.ActivityStarted // by activity id
 	names    map[string]string                    // UUID -> name in the script
 	out      strings.Builder
+	saw      func(*workflow.Change) // if set, shown each change
 }
 
 // failer is what *testing.T and *rapid.T have in common.
@@ -244,6 +245,9 @@ func (w *world) settle(run *workflow.Run, before string, res *workflow.Result, e
 
 // commit takes a change into the world: history, offers, messages.
 func (w *world) commit(run *workflow.Run, c *workflow.Change) {
+	if w.saw != nil {
+		w.saw(c)
+	}
 	for _, batch := range c.Batches {
 		for _, ev := range batch {
 			if want := int64(len(w.history[run.Key])) + 1; ev.EventId != want {
