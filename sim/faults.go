@@ -40,12 +40,13 @@ const (
 	faultWorkerWrong   = "worker answers with an outdated token"
 	faultWorkerFails   = "worker fails a workflow task"
 	faultReadError     = "read fails"
+	faultClockJump     = "clock jumps"
 )
 
 var allFaults = []string{
 	faultUnknownCommit, faultFailedCommit, faultSlowCommit, faultSlowWork, faultLostRequest, faultLostReply,
 	faultPollGone, faultHandoverGone, faultWorkerSilent, faultWorkerLate, faultWorkerTwice, faultWorkerWrong,
-	faultWorkerFails, faultReadError,
+	faultWorkerFails, faultReadError, faultClockJump,
 }
 
 // usual rates, one in so many.
@@ -53,7 +54,7 @@ var usual = map[string]int{
 	faultUnknownCommit: 2000, faultFailedCommit: 2000, faultSlowCommit: 20, faultSlowWork: 100,
 	faultLostRequest: 100, faultLostReply: 100, faultPollGone: 10, faultHandoverGone: 30,
 	faultWorkerSilent: 40, faultWorkerLate: 40, faultWorkerTwice: 20, faultWorkerWrong: 40,
-	faultWorkerFails: 30, faultReadError: 3000,
+	faultWorkerFails: 30, faultReadError: 3000, faultClockJump: 5,
 }
 
 func drawFaults(s *schedule) faults {

@@ -4,33 +4,84 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
 func main() {
 	seed := flag.Uint64("seed", 1, "the first seed")
 	seeds := flag.Uint64("seeds", 1, "how many seeds, one world each")
-	steps := flag.Uint64("steps", 20_000, "events of a world before everything heals")
+	steps := flag.Uint64("steps", 10_000, "events of a world before everything heals")
 	quiet := flag.Bool("quiet", false, "tell only failures, also of a single seed")
+	parallel := flag.Int("parallel", runtime.NumCPU(), "worlds at the same time")
 	flag.Parse()
-	failed := false
-	total := map[string]int{}
-	for s := *seed; s < *seed+*seeds; s++ {
-		w := newWorld(options{seed: s, steps: *steps, tell: *seeds == 1 && !*quiet})
-		if wrong := w.live(); wrong != "" {
-			failed = true
-			fmt.Println(w.epitaph(wrong))
-		}
-		for name, n := range w.faults.counts {
-			total[name] += n
-		}
+	if *seeds == 1 {
+		*parallel = 1
 	}
-	f := faults{counts: total}
-	fmt.Printf("%d worlds\n%s", *seeds, f.table())
-	if failed {
+	began := time.Now()
+	r := run(*seed, *seeds, *parallel, func(seed uint64) *world {
+		return newWorld(options{seed: seed, steps: *steps, tell: *seeds == 1 && !*quiet})
+	})
+	took := time.Since(began)
+	fmt.Printf("%d worlds, %d events, %.0f simulated hours in %v, %d promises checked, %d broken\n",
+		*seeds, r.events, r.simulated.Hours(), took.Round(time.Millisecond), r.promises, len(r.failed))
+	fmt.Print(r.faults.table())
+	if len(r.failed) > 0 {
 		os.Exit(1)
 	}
+}
+
+// results of many worlds.
+type results struct {
+	failed    []uint64
+	faults    faults
+	events    uint64
+	simulated time.Duration
+	promises  int
+}
+
+// run lets worlds live, one for each seed, and prints how those ended that ended
+// badly.
+func run(seed, seeds uint64, parallel int, create func(seed uint64) *world) results {
+	var mu sync.Mutex
+	total := results{faults: faults{counts: map[string]int{}}}
+	var next atomic.Uint64
+	next.Store(seed)
+	var all sync.WaitGroup
+	for range max(parallel, 1) {
+		all.Go(func() {
+			for {
+				s := next.Add(1) - 1
+				if s >= seed+seeds {
+					return
+				}
+				w := create(s)
+				wrong := w.live()
+				mu.Lock()
+				total.add(w, wrong)
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return total
+}
+
+func (r *results) add(w *world, wrong string) {
+	if wrong != "" {
+		r.failed = append(r.failed, w.seed)
+		fmt.Println(w.epitaph(wrong))
+	}
+	for name, n := range w.faults.counts {
+		r.faults.counts[name] += n
+	}
+	r.events += w.done
+	r.simulated += w.now.Sub(epoch)
+	r.promises += w.auditor.acknowledged
 }
 
 // epitaph is what a person needs to know of a world that ended badly.

@@ -183,7 +183,8 @@ func (o *observer) settle(l *life, loader *record.Loader, rows int) {
 	if rows != len(l.rows) {
 		o.broken("I2: the history of %s has lost rows: %d of %d are left", short(l.key), rows, len(l.rows))
 	}
-	state.Loaded(o.now) // as a shard that opens at this moment would find it
+	// As a shard that opens at this moment would find it, whatever its clock.
+	state.Loaded(o.now.Add(maxSkew))
 	l.state, l.lastly = state, o.now
 	if wrong := l.compare(); wrong != "" {
 		o.broken("%s of %s:\n%s", wrong, short(l.key), l.tell())
@@ -198,8 +199,8 @@ func (o *observer) mayBeGone(key engine.RunKey) bool {
 		return true
 	}
 	// It may have closed and been deleted since it was last looked at.
-	return l != nil && (l.gone || l.state != nil && !l.state.Open() && !l.state.Info.DeleteAt.After(o.now)) ||
-		l != nil && !o.now.Before(l.lastly.Add(o.retention))
+	return l != nil && (l.gone || l.state != nil && !l.state.Open() && !l.state.Info.DeleteAt.After(o.now.Add(maxSkew))) ||
+		l != nil && !o.now.Before(l.lastly.Add(o.retention-2*maxSkew))
 }
 
 // history reads the events of a run from the disk, up to and including to.

@@ -78,7 +78,11 @@ func (w *world) crash() {
 	w.say("the server crashes")
 	p.dead = true
 	w.process = nil
-	w.image = p.driver.Crash()
+	broken := memstore.Broken{}
+	if w.lying != nil {
+		broken = w.lying(w)
+	}
+	w.image = p.driver.CrashBroken(broken)
 	w.check()
 	for _, f := range p.onDeath {
 		f()

@@ -107,7 +107,7 @@ func (h *events) Pop() any {
 type processClock struct{ p *process }
 
 // Now implements clock.Clock.
-func (c processClock) Now() time.Time { return c.p.world.now }
+func (c processClock) Now() time.Time { return c.p.world.wall() }
 
 // AfterFunc implements clock.Clock.
 func (c processClock) AfterFunc(d time.Duration, f func()) clock.Timer {

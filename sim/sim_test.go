@@ -1,6 +1,11 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/perdure/perdure/store"
+	"github.com/perdure/perdure/store/memstore"
+)
 
 // A few worlds of every test run, each from another seed; `make sim` runs more.
 func TestWorlds(t *testing.T) {
@@ -33,4 +38,32 @@ func TestSameSeedSameStory(t *testing.T) {
 			t.Errorf("seed %d: two runs differ", seed)
 		}
 	}
+}
+
+// A disk that loses what it has acknowledged, or applies half a batch, is
+// noticed: what finds nothing proves nothing.
+func TestBrokenDiskIsNoticed(t *testing.T) {
+	for name, lying := range map[string]func(*world) memstore.Broken{
+		"loses a history row": func(w *world) memstore.Broken { return losing(w, store.FamilyHistory) },
+		"loses a state row":   func(w *world) memstore.Broken { return losing(w, store.FamilyState) },
+		"loses a task":        func(w *world) memstore.Broken { return losing(w, store.FamilyTask) },
+		"loses a deadline":    func(w *world) memstore.Broken { return losing(w, store.FamilyDeadline) },
+		"loses a pointer":     func(w *world) memstore.Broken { return losing(w, store.FamilyCurrent) },
+		"tears a batch":       func(*world) memstore.Broken { return memstore.Broken{Tear: true} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := uint64(1); seed <= 20; seed++ {
+				w := newWorld(options{seed: seed, steps: 3000, lying: lying})
+				if wrong := w.live(); wrong != "" {
+					return
+				}
+			}
+			t.Error("20 worlds have not noticed")
+		})
+	}
+}
+
+// losing drops one row in eight of a family.
+func losing(w *world, family store.Family) memstore.Broken {
+	return memstore.Broken{Lose: func(key store.Key) bool { return key.Family == family && w.oneIn(8) }}
 }

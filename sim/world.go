@@ -25,6 +25,9 @@ type options struct {
 	seed  uint64
 	steps uint64 // events before everything heals
 	tell  bool   // print the story as it happens
+	// lying makes the disk break its promises at crashes, to see that it is
+	// noticed; nil for an honest one.
+	lying func(*world) memstore.Broken
 }
 
 // world is everything: the server, its disk, and those who use it.
@@ -42,9 +45,12 @@ type world struct {
 
 	workers   []*worker
 	retention time.Duration
-	healed    bool
-	names     int
-	wrong     *violation
+	// skew is how far the server's clock is off. It jumps; the order of events
+	// does not depend on it.
+	skew   time.Duration
+	healed bool
+	names  int
+	wrong  *violation
 }
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -109,7 +115,7 @@ var forever = epoch.Add(10 * 365 * 24 * time.Hour)
 // heal ends faults and new work, and demands that everything ends (I6, liveness).
 func (w *world) heal() {
 	w.say("everything heals")
-	w.healed = true
+	w.healed, w.skew = true, 0
 	if w.process == nil {
 		w.boot()
 	}
@@ -132,6 +138,7 @@ func (w *world) heal() {
 func (w *world) checkOften() {
 	w.after(w.between(time.Second, 4*time.Second), func() {
 		if !w.healed {
+			w.wind()
 			w.check()
 			w.checkOften()
 		}
@@ -164,6 +171,20 @@ func (w *world) seed16() (s [16]byte) {
 	binary.BigEndian.PutUint64(s[:8], w.chance.Uint64())
 	binary.BigEndian.PutUint64(s[8:], w.chance.Uint64())
 	return s
+}
+
+// maxSkew is the most the server's clock is off.
+const maxSkew = 3 * time.Second
+
+// wall is what the server's clock shows.
+func (w *world) wall() time.Time { return w.now.Add(w.skew) }
+
+// wind sets the server's clock wrong, or right.
+func (w *world) wind() {
+	if w.strikes(faultClockJump) {
+		w.skew = w.between(-maxSkew, maxSkew)
+		w.say("the server's clock is off by %v", w.skew)
+	}
 }
 
 func idOf(name string) engine.ID {
