@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -367,67 +366,4 @@ func (w *world) view(id string, read func(*workflow.Run)) {
 			w.Errorf("view %s: %v", id, err)
 		}
 	})
-}
-
-// A run that leaves memory and comes back is the same, whatever it holds.
-func TestEvictionAndReloadGiveTheSameState(t *testing.T) {
-	w := newWorld(t)
-	w.do("a", "", startOf("a"))
-	w.do("a", "", completeTask(w.take().(*workflow.TaskStarted),
-		timerCommand("t", 48*time.Hour), activityCommand("act"), timerCommand("u", 72*time.Hour)))
-	w.do("a", "", signalOf("a", "one"))
-	w.take() // the activity, or the workflow task: whichever was offered first
-	w.do("a", "", signalOf("a", "two"))
-	before := w.image("a")
-	w.evictAll()
-	if after := w.image("a"); !reflect.DeepEqual(before, after) {
-		t.Errorf("before %+v\nafter %+v", before, after)
-	}
-}
-
-// evictAll empties the memory as the idle sweep does, without moving the clock.
-func (w *world) evictAll() {
-	w.Helper()
-	s := w.host.shards[0].Load()
-	for range 3 {
-		s.inbox.report(func() {
-			for _, e := range s.entries {
-				if !s.evict(e) {
-					e.leaving = true
-				}
-			}
-		})
-		w.settle()
-	}
-	if s.held != 0 || len(s.entries) != 0 {
-		w.Fatalf("%d runs and %d entries stay in memory", s.held, len(s.entries))
-	}
-}
-
-// image is what matters of a run, comparable.
-func (w *world) image(id string) (image map[string]string) {
-	w.Helper()
-	w.view(id, func(run *workflow.Run) {
-		image = map[string]string{
-			"deadline": run.NextDeadline().String(),
-			"next":     fmt.Sprint(run.Info.NextEventID),
-			"task":     fmt.Sprintf("%+v", run.Info.Task),
-		}
-		for id, a := range run.Activities {
-			image[fmt.Sprint("activity ", id)] = fmt.Sprint(a.ID, a.Status, a.Attempt, a.Stamp, a.DueTime, a.StartedTime, a.Options.RetryPolicy.String())
-		}
-		for id, t := range run.Timers {
-			image["timer "+id] = fmt.Sprintf("%+v", *t)
-		}
-		for id, r := range run.Requests {
-			image["request "+id] = fmt.Sprintf("%+v", *r)
-		}
-		for n, ev := range run.Buffered {
-			image[fmt.Sprint("buffered ", n)] = ev.String()
-		}
-		for _, offer := range run.Offers() {
-			image[fmt.Sprint("offer ", offer.EventID)] = fmt.Sprintf("%+v", offer)
-		}
-	})
-	return image
 }

@@ -1,0 +1,148 @@
+package shard
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/record"
+	"github.com/perdure/perdure/store"
+	"github.com/perdure/perdure/store/memstore"
+)
+
+// A run that leaves memory and comes back is the same, whatever it holds.
+func TestEvictionAndReloadGiveTheSameState(t *testing.T) {
+	w := newWorld(t)
+	w.do("a", "", startOf("a"))
+	w.do("a", "", completeTask(w.take().(*workflow.TaskStarted),
+		timerCommand("t", 48*time.Hour), activityCommand("act"), timerCommand("u", 72*time.Hour)))
+	w.do("a", "", signalOf("a", "one"))
+	w.take() // the activity, or the workflow task: whichever was offered first
+	w.do("a", "", signalOf("a", "two"))
+	before := w.image("a")
+	w.evictAll()
+	if after := w.image("a"); !reflect.DeepEqual(before, after) {
+		t.Errorf("before %+v\nafter %+v", before, after)
+	}
+}
+
+// evictAll empties the memory as the idle sweep does, without moving the clock.
+func (w *world) evictAll() {
+	w.Helper()
+	s := w.host.shards[0].Load()
+	for range 3 {
+		s.inbox.report(func() {
+			for _, e := range s.entries {
+				if !s.evict(e) {
+					e.leaving = true
+				}
+			}
+		})
+		w.settle()
+	}
+	if s.held != 0 || len(s.entries) != 0 {
+		w.Fatalf("%d runs and %d entries stay in memory", s.held, len(s.entries))
+	}
+}
+
+// image is what matters of a run, comparable.
+func (w *world) image(id string) (image map[string]string) {
+	w.Helper()
+	w.view(id, func(run *workflow.Run) {
+		image = map[string]string{
+			"deadline": run.NextDeadline().String(),
+			"next":     fmt.Sprint(run.Info.NextEventID),
+			"task":     fmt.Sprintf("%+v", run.Info.Task),
+		}
+		for id, a := range run.Activities {
+			image[fmt.Sprint("activity ", id)] = fmt.Sprint(a.ID, a.Status, a.Attempt, a.Stamp, a.DueTime, a.StartedTime, a.Options.RetryPolicy.String())
+		}
+		for id, t := range run.Timers {
+			image["timer "+id] = fmt.Sprintf("%+v", *t)
+		}
+		for id, r := range run.Requests {
+			image["request "+id] = fmt.Sprintf("%+v", *r)
+		}
+		for n, ev := range run.Buffered {
+			image[fmt.Sprint("buffered ", n)] = ev.String()
+		}
+		for _, offer := range run.Offers() {
+			image[fmt.Sprint("offer ", offer.EventID)] = fmt.Sprintf("%+v", offer)
+		}
+	})
+	return image
+}
+
+// A store that is slow to read one execution does not hold up the others.
+func TestSlowLoadStallsNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := record.SlotOf(idOf("slow"))
+		driver := memstore.New(memstore.Options{Faults: memstore.Faults{
+			Read: func(k store.Key) memstore.ReadFault {
+				if k.Slot == slow && k.Family == store.FamilyCurrent {
+					return memstore.ReadFault{Delay: time.Second}
+				}
+				return memstore.ReadFault{}
+			},
+		}})
+		host, err := Open(t.Context(), Options{Driver: driver, Matcher: newFakeMatcher(),
+			Namespaces: fakeNamespaces{}, Feed: &fakeFeed{}, Shards: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		type result struct {
+			id   string
+			took time.Duration
+		}
+		results := make(chan result, 10)
+		for _, id := range []string{"slow", "fast", "also fast"} {
+			go func() {
+				if _, err := host.Do(t.Context(), idOf(id), "", startOf(id)); err != nil {
+					t.Error(err)
+				}
+				results <- result{id, time.Since(began)}
+			}()
+		}
+		for range 3 {
+			r := <-results
+			if want := r.id == "slow"; (r.took >= time.Second) != want {
+				t.Errorf("%s took %v", r.id, r.took)
+			}
+		}
+		if err := host.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := driver.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// I11: no more runs stay in memory than there is room for, and nothing is lost
+// for it.
+func TestI11CacheIsBounded(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.CacheRuns = 10 })
+	for i := range 100 {
+		id := fmt.Sprint("w", i)
+		w.do(id, "", startOf(id))
+		w.do(id, "", completeTask(w.take().(*workflow.TaskStarted), timerCommand("t", time.Hour)))
+		if s := w.host.shards[0].Load(); s.held > 10+2 {
+			t.Fatalf("%d runs in memory", s.held)
+		}
+	}
+	w.advance(time.Hour)
+	if n := len(w.matcher.offers); n != 100 {
+		t.Errorf("%d timers fired, want 100", n)
+	}
+	for i := range 200 { // ids that nobody has heard of take no room for long either
+		w.submit(fmt.Sprint("unknown", i), "", signalOf("x", "s"))
+		w.settle()
+	}
+	if s := w.host.shards[0].Load(); len(s.entries) > 10+2 {
+		t.Errorf("%d entries in memory", len(s.entries))
+	}
+}

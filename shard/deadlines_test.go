@@ -1,0 +1,130 @@
+package shard
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/record"
+	"github.com/perdure/perdure/store"
+	"github.com/perdure/perdure/store/memstore"
+)
+
+// I7: a timer fires not early, and after a restart; its row is read when its
+// time comes near.
+func TestI7TimerFiresInTime(t *testing.T) {
+	for _, between := range []string{"nothing", "eviction", "crash", "clean stop"} {
+		t.Run(between, func(t *testing.T) {
+			w := newWorld(t)
+			w.do("a", "", startOf("a"))
+			w.do("a", "", completeTask(w.take().(*workflow.TaskStarted), timerCommand("t", 3*time.Hour)))
+			w.advance(time.Minute)
+			switch between {
+			case "eviction":
+				w.evictAll()
+				if s := w.host.shards[0].Load(); s.deadlines.queue.Len() != 0 {
+					t.Error("a deadline beyond the horizon is kept in memory")
+				}
+			case "crash":
+				w.crash()
+			case "clean stop":
+				w.await(func() { _ = w.host.Stop(context.Background()) })
+				w.boot()
+			}
+			w.advance(3*time.Hour - time.Minute - time.Second)
+			if len(w.matcher.offers) != 0 {
+				t.Fatal("the timer fired early")
+			}
+			w.advance(time.Second)
+			if len(w.matcher.offers) != 1 {
+				t.Fatalf("the timer has not fired\n%s", w.logged.String())
+			}
+		})
+	}
+}
+
+// I7: after an outage all that was due fires. More deadlines than memory may
+// hold are read piece by piece.
+func TestI7AllThatWasDueFires(t *testing.T) {
+	const n = 150
+	small := func(o *Options) { o.MaxHorizon = 10; o.MaxDue = 7; o.CacheRuns = 20 }
+	w := newWorld(t, small)
+	for i := range n {
+		id := fmt.Sprint("w", i)
+		w.do(id, "", startOf(id))
+		w.do(id, "", completeTask(w.take().(*workflow.TaskStarted), timerCommand("t", time.Hour+time.Duration(i)*time.Second)))
+	}
+	w.crash(small)
+	w.clock.Set(w.clock.Now().Add(24 * time.Hour)) // the outage
+	w.advance(time.Second)
+	w.advance(time.Minute)
+	if got := len(w.matcher.offers); got != n {
+		t.Errorf("%d of %d timers fired\n%.2000s", got, n, w.logged.String())
+	}
+}
+
+// Time in a shard never runs backwards, not even when the clock was set back
+// while the server was down.
+func TestTimeNeverRunsBackwards(t *testing.T) {
+	w := newWorld(t)
+	w.do("a", "", startOf("a"))
+	image := w.driver.Crash()
+	w.clock.Set(epoch.Add(-time.Hour))
+	w.todo = nil
+	w.driver = memstore.Open(image, w.storeOptions())
+	w.boot()
+	w.do("b", "", startOf("b"))
+	w.view("b", func(run *workflow.Run) {
+		if run.Start.StartTime.Before(epoch) {
+			t.Errorf("started at %v, the server was at %v before", run.Start.StartTime, epoch)
+		}
+	})
+}
+
+// When its retention is over a run leaves no trace, and neither does the id.
+func TestRetentionRemovesEveryTrace(t *testing.T) {
+	w := newWorld(t)
+	w.do("a", "", startOf("a"))
+	w.do("a", "", completeTask(w.take().(*workflow.TaskStarted), closeCommand()))
+	w.host.FeedDone([]FeedPosition{{Slot: record.SlotOf(idOf("a")), Seq: w.feed.entries[len(w.feed.entries)-1].Seq}})
+	w.crash()
+	w.advance(25 * time.Hour)
+	last := w.feed.entries[len(w.feed.entries)-1]
+	if !last.Record.Deleted {
+		t.Errorf("the index was not told: %+v", last.Record)
+	}
+	w.host.FeedDone([]FeedPosition{{Slot: last.Slot, Seq: last.Seq}})
+	w.advance(2 * time.Second)
+	for family := store.FamilyCurrent; family <= store.FamilyFeed; family++ {
+		if rows := w.rows(family); len(rows) > 0 {
+			t.Errorf("%d rows of family %d are left: %v", len(rows), family, rows)
+		}
+	}
+	if started := w.do("a", "", startOf("a")).(*workflow.Started); !started.Started {
+		t.Error("the id is not free")
+	}
+}
+
+// I12: with nothing to do there is nothing in memory, no work is spawned, and
+// the clock is asked for the next look at the deadlines only.
+func TestI12IdleIsFree(t *testing.T) {
+	w := newWorld(t)
+	for i := range 50 {
+		id := fmt.Sprint("w", i)
+		w.do(id, "", startOf(id))
+		w.do(id, "", completeTask(w.take().(*workflow.TaskStarted)))
+	}
+	w.advance(5 * time.Minute)
+	s := w.host.shards[0].Load()
+	if s.held != 0 || len(s.entries) != 0 || s.deadlines.queue.Len() != 0 {
+		t.Errorf("%d runs, %d entries, %d deadlines in memory", s.held, len(s.entries), s.deadlines.queue.Len())
+	}
+	if rows := w.rows(store.FamilyDeadline); len(rows) != 0 {
+		t.Errorf("%d deadline rows of runs that wait for nothing", len(rows))
+	}
+	if due, ok := w.clock.Next(); !ok || due.Sub(w.clock.Now()) < time.Minute {
+		t.Errorf("the loop is woken at %v, now %v", due, w.clock.Now())
+	}
+}
