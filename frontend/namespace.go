@@ -22,16 +22,28 @@ func (f *Frontend) DescribeNamespace(_ context.Context, r *workflowservice.Descr
 	if err != nil {
 		return nil, err
 	}
+	announceLimits(resp)
+	return resp, nil
+}
+
+// announceLimits says what we really take: no message may be larger than what we
+// receive. The response is ours alone.
+func announceLimits(resp *workflowservice.DescribeNamespaceResponse) {
 	if limits := resp.GetNamespaceInfo().GetLimits(); limits != nil {
-		// What we take in one message is what we announce.
 		limits.WorkflowTaskCompletionSizeLimitError = MaxReceiveBytes
 	}
-	return resp, nil
 }
 
 // ListNamespaces lists them by name.
 func (f *Frontend) ListNamespaces(_ context.Context, r *workflowservice.ListNamespacesRequest) (*workflowservice.ListNamespacesResponse, error) {
-	return f.registry.List(r)
+	resp, err := f.registry.List(r)
+	if err != nil {
+		return nil, err
+	}
+	for _, ns := range resp.GetNamespaces() {
+		announceLimits(ns)
+	}
+	return resp, nil
 }
 
 // UpdateNamespace merges changes into a namespace.

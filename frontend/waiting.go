@@ -5,15 +5,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 )
 
 // How long calls wait (workflow.md 0.3, taskqueue.md 2).
 const (
-	taskPollTime    = 60 * time.Second
-	taskPollJitter  = 10 * time.Second // taken off at random, so that a fleet does not poll in step
 	historyPollTime = 20 * time.Second
 	// deadlineMargin is left of the caller's time, so that an empty answer
 	// reaches it before its deadline strikes.
@@ -80,12 +77,6 @@ func (w *waiting) until(ctx context.Context, d time.Duration) (context.Context, 
 		forget()
 		cancel()
 	}
-}
-
-// pollTime is how long a task poll may wait: a minute less a little that
-// differs from call to call (TQ-2). A fresh uuid is the die.
-func pollTime(roll uuid.UUID) time.Duration {
-	return taskPollTime - taskPollJitter*time.Duration(roll[0])/256
 }
 
 // checkPollDeadline refuses polls that do not say how long they wait, or too

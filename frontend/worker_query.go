@@ -66,7 +66,7 @@ func splitWorkerQuery(s string) ([]queryWord, error) {
 			words = append(words, queryWord{text: s[:1]})
 			s = s[1:]
 		default:
-			n := len(s)
+			var n int
 			if isSign(c) {
 				n = spanOf(s, isSign)
 			} else {
