@@ -396,12 +396,12 @@ func TestStickyFallback(t *testing.T) {
 	}
 	b.letGo()
 	normal.wants(t, "c")
-	who, id, ok := w.Reserve(b, taskOn(sticky, "d", 4))
+	who, _, ok := w.Reserve(b, taskOn(sticky, "d", 4))
 	if ok {
 		t.Fatalf("reserved %v", who)
 	}
 	another := w.poll(pollOf(orders, "another"))
-	who, id, ok = w.Reserve(b, taskOn(sticky, "d", 4))
+	who, id, ok := w.Reserve(b, taskOn(sticky, "d", 4))
 	if !ok || who.Sticky || who.Identity != "another" {
 		t.Fatalf("reserved %v %v", who, ok)
 	}
