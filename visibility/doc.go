@@ -28,8 +28,9 @@
 //
 // # Cost
 //
-// A row costs about 50 microseconds of CPU with two custom attributes, 30
-// without (docs/performance.md), one row a workflow when it is short.
+// A row costs about 85 microseconds of CPU with two custom attributes, one row a
+// workflow when it is short. docs/design/0001-visibility-index.md has the figures
+// and what was dropped.
 //
 // What the index leaves to others: which attributes exist (the namespaces' own),
 // retention (a closed run's deletion comes through the feed), and permission.
