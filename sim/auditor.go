@@ -86,7 +86,11 @@ func (a *auditor) promise(run engine.RunKey, holds func(*life) bool, format stri
 }
 
 func (a *auditor) started(id engine.ID, requestID string, reply any) {
-	run := engine.RunKey{ID: id, RunID: reply.(*workflow.Started).RunID}
+	started := reply.(*workflow.Started)
+	run := engine.RunKey{ID: id, RunID: started.RunID}
+	if started.EagerTask != nil {
+		a.handed(started.EagerTask)
+	}
 	a.promise(run, func(l *life) bool { return len(l.events) > 0 }, "start %s of %s", requestID, short(run))
 }
 
@@ -118,6 +122,9 @@ func (a *auditor) taskCompleted(in *workflow.CompleteWorkflowTask, reply any) {
 
 func (a *auditor) activityEnded(ref workflow.ActivityRef, how enumspb.EventType) {
 	t := ref.Token
+	if t == nil {
+		return // by id: nobody says which start it was
+	}
 	key := activityKey{t.Run, t.ScheduledEventID}
 	end := fmt.Sprint(how, " by start ", t.Stamp)
 	if former := a.endings[key]; former != "" {

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
+
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/matching"
@@ -187,7 +189,8 @@ func (n namespaces) ByID(id string) *engine.Namespace {
 	if id != namespaceID {
 		return nil
 	}
-	return &engine.Namespace{ID: namespaceID, Name: namespaceName, Retention: n.retention}
+	return &engine.Namespace{ID: namespaceID, Name: namespaceName, Retention: n.retention,
+		SearchAttributes: map[string]enumspb.IndexedValueType{"Step": enumspb.INDEXED_VALUE_TYPE_KEYWORD}}
 }
 
 // ByName implements shard.Namespaces.

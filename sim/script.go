@@ -42,7 +42,11 @@ const (
 	stepCancelOther
 	stepCancelActivity
 	stepCancelTimer
-	stepKinds // how many
+	stepUpsert
+	stepRace      // a timer started and cancelled at once, an activity likewise
+	stepHeartbeat // a workflow task that asks for the next one, as local activities do
+	stepBad       // commands that cannot be carried out
+	stepKinds     // how many
 
 	endComplete
 	endFail
@@ -98,7 +102,9 @@ type past struct {
 	markers    map[string]bool
 	signals    int
 	cancel     bool
-	closed     bool
+	failed     bool // a workflow task has failed
+	tasks      int  // completed
+	attempt    int32
 	scheduled  map[int64]*activityPast
 }
 
@@ -142,6 +148,10 @@ func (p *past) read(ev *historypb.HistoryEvent) {
 		p.signals++
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
 		p.cancel = true
+	case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+		p.failed = true
+	case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+		p.tasks++
 	case enumspb.EVENT_TYPE_MARKER_RECORDED:
 		p.markers[ev.GetMarkerRecordedEventAttributes().MarkerName] = true
 	case enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:
@@ -259,8 +269,112 @@ func (st step) decide(p *past, name, namespace string) (commands []*commandpb.Co
 		return cancelActivityStep(p, name, st)
 	case stepCancelTimer:
 		return cancelTimerStep(p, name)
+	case stepUpsert:
+		if !p.markers[name] {
+			commands = append(commands, marker(name), upsertMemo(name), upsertAttributes(name))
+		}
+		return commands, true
+	case stepRace:
+		return raceStep(p, name, st)
+	case stepHeartbeat:
+		// The worker sees that the marker is missing and completes the task
+		// without it first: see worker.decide.
+		if !p.markers[name] {
+			commands = append(commands, marker(name))
+		}
+		return commands, true
+	case stepBad:
+		// The first attempt is refused, later ones do better.
+		if !p.failed && p.attempt <= 1 && !p.markers[name] {
+			return []*commandpb.Command{badCommand(st.n)}, false
+		}
+		if !p.markers[name] {
+			commands = append(commands, marker(name))
+		}
+		return commands, true
 	}
 	return nil, true
+}
+
+// beats reports whether the script is at a step that asks for a further
+// workflow task before it goes on.
+func (s script) beats(p *past) bool {
+	for i, st := range s.steps {
+		name := fmt.Sprint("s", i)
+		if st.kind == stepHeartbeat && !p.markers[name] {
+			return p.tasks%3 != 0
+		}
+		if _, over := st.decide(p, name, namespaceName); !over {
+			return false
+		}
+	}
+	return false
+}
+
+func upsertMemo(name string) *commandpb.Command {
+	return &commandpb.Command{
+		CommandType: enumspb.COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES,
+		Attributes: &commandpb.Command_ModifyWorkflowPropertiesCommandAttributes{ModifyWorkflowPropertiesCommandAttributes: &commandpb.ModifyWorkflowPropertiesCommandAttributes{
+			UpsertedMemo: &commonpb.Memo{Fields: map[string]*commonpb.Payload{"step": {Data: []byte(name)}}}}},
+	}
+}
+
+func upsertAttributes(name string) *commandpb.Command {
+	return &commandpb.Command{
+		CommandType: enumspb.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
+		Attributes: &commandpb.Command_UpsertWorkflowSearchAttributesCommandAttributes{UpsertWorkflowSearchAttributesCommandAttributes: &commandpb.UpsertWorkflowSearchAttributesCommandAttributes{
+			SearchAttributes: &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{"Step": {
+				Metadata: map[string][]byte{"encoding": []byte("json/plain"), "type": []byte("Keyword")}, Data: []byte(`"` + name + `"`)}}}}},
+	}
+}
+
+// badCommand is one of several that the server must refuse.
+func badCommand(n int) *commandpb.Command {
+	switch n {
+	case 1:
+		return startTimer("", time.Second)
+	case 2:
+		return &commandpb.Command{
+			CommandType: enumspb.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK,
+			Attributes: &commandpb.Command_RequestCancelActivityTaskCommandAttributes{
+				RequestCancelActivityTaskCommandAttributes: &commandpb.RequestCancelActivityTaskCommandAttributes{ScheduledEventId: 9999}},
+		}
+	}
+	return &commandpb.Command{CommandType: enumspb.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK,
+		Attributes: &commandpb.Command_ScheduleActivityTaskCommandAttributes{
+			ScheduleActivityTaskCommandAttributes: &commandpb.ScheduleActivityTaskCommandAttributes{ActivityId: "x"}}}
+}
+
+// raceStep starts a timer that is about to fire when it is cancelled, and
+// schedules an activity that may not have started when it is.
+func raceStep(p *past, name string, st step) ([]*commandpb.Command, bool) {
+	commands, fired := timerStep(p, name+".t", time.Duration(st.n*50)*time.Millisecond)
+	more, closed := activityStep(p, name+".a", st.seed)
+	commands = append(commands, more...)
+	more, slow := activityStep(p, name+".b", st.seed+1)
+	commands = append(commands, more...)
+	a, b := p.activities[name+".a"], p.activities[name+".b"]
+	if a == nil || b == nil {
+		return commands, false
+	}
+	if !fired && (closed || slow) {
+		commands = append(commands, &commandpb.Command{
+			CommandType: enumspb.COMMAND_TYPE_CANCEL_TIMER,
+			Attributes: &commandpb.Command_CancelTimerCommandAttributes{CancelTimerCommandAttributes: &commandpb.CancelTimerCommandAttributes{
+				TimerId: name + ".t"}},
+		})
+		fired = true
+	}
+	for _, x := range []*activityPast{a, b} {
+		if fired && !x.closed && !x.cancelled {
+			commands = append(commands, &commandpb.Command{
+				CommandType: enumspb.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK,
+				Attributes: &commandpb.Command_RequestCancelActivityTaskCommandAttributes{
+					RequestCancelActivityTaskCommandAttributes: &commandpb.RequestCancelActivityTaskCommandAttributes{ScheduledEventId: x.scheduledID}},
+			})
+		}
+	}
+	return commands, fired && closed && slow
 }
 
 func activityStep(p *past, id string, seed uint64) ([]*commandpb.Command, bool) {
@@ -320,6 +434,9 @@ func marker(name string) *commandpb.Command {
 
 func childStep(p *past, name string, st step) ([]*commandpb.Command, bool) {
 	id := fmt.Sprint("child-", p.run[:8], "-", name)
+	if st.n == 3 {
+		id = fmt.Sprint("child-", st.seed%5) // somebody else may have one of that name
+	}
 	if closed := p.children[id]; closed != nil {
 		return nil, *closed
 	}

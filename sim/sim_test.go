@@ -2,6 +2,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/perdure/perdure/store"
 	"github.com/perdure/perdure/store/memstore"
@@ -53,7 +54,7 @@ func TestBrokenDiskIsNoticed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := uint64(1); seed <= 20; seed++ {
-				w := newWorld(options{seed: seed, steps: 3000, lying: lying})
+				w := newWorld(options{seed: seed, steps: 3000, lying: lying, crashEvery: 500 * time.Millisecond})
 				if wrong := w.live(); wrong != "" {
 					return
 				}

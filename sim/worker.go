@@ -21,16 +21,26 @@ import (
 // worker polls, runs scripts and reports back, honestly or not.
 type worker struct {
 	*world
-	name   string
-	sticky string
+	number int
+	// generation counts its restarts; name, instance key and sticky queue go
+	// with it.
+	generation int
+	name       string
+	instance   string
+	// limited: it asks for few activities a second.
+	limited bool
 	// caches: it asks for its next workflow tasks on its own queue.
 	caches bool
 }
 
 func newWorker(w *world) *worker {
 	n := len(w.workers)
-	wk := &worker{world: w, name: fmt.Sprint("worker-", n), sticky: fmt.Sprint("sticky-", n), caches: !w.oneIn(3)}
+	wk := &worker{world: w, number: n, name: fmt.Sprint("worker-", n), caches: !w.oneIn(3), limited: w.oneIn(8)}
+	wk.instance = wk.name
 	w.workers = append(w.workers, wk)
+	if w.oneIn(2) {
+		wk.restart()
+	}
 	return wk
 }
 
@@ -38,26 +48,58 @@ func queue(name string, t enumspb.TaskQueueType) engine.TaskQueue {
 	return engine.TaskQueue{NamespaceID: namespaceID, Name: name, Type: t}
 }
 
-// connect begins the worker's polls in a new life of the server.
-func (wk *worker) connect() {
-	polls := []engine.TaskQueue{
+// restart ends the worker as an SDK does: it says so, and its successor has
+// another sticky queue. What it has in hand it still reports.
+func (wk *worker) restart() {
+	wk.after(wk.between(5*time.Second, 2*time.Minute), func() {
+		if wk.healed {
+			return
+		}
+		if p := wk.process; p != nil {
+			old := wk.stickyQueue()
+			wk.generation++
+			wk.say("%s restarts", wk.name)
+			p.matcher.ShutdownWorker(matching.Shutdown{
+				Sticky: old, Queues: wk.normalQueues(), Identity: wk.name, InstanceKey: wk.instance,
+			})
+			wk.name = fmt.Sprint("worker-", wk.number, ".", wk.generation)
+			wk.instance = wk.name
+			wk.connect()
+		}
+		wk.restart()
+	})
+}
+
+func (wk *worker) normalQueues() []engine.TaskQueue {
+	return []engine.TaskQueue{
 		queue(workflowQueueName, enumspb.TASK_QUEUE_TYPE_WORKFLOW),
 		queue(activityQueueName, enumspb.TASK_QUEUE_TYPE_ACTIVITY),
-		queue(activityQueueName, enumspb.TASK_QUEUE_TYPE_ACTIVITY),
 	}
+}
+
+func (wk *worker) stickyQueue() engine.TaskQueue {
+	q := queue(fmt.Sprint("sticky-", wk.number, ".", wk.generation), enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	q.Sticky, q.NormalName = true, workflowQueueName
+	return q
+}
+
+// connect begins the worker's polls in a new life of the server.
+func (wk *worker) connect() {
+	polls := append(wk.normalQueues(), wk.normalQueues()[1])
 	if wk.caches {
-		q := queue(wk.sticky, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
-		q.Sticky, q.NormalName = true, workflowQueueName
-		polls = append(polls, q, q)
+		polls = append(polls, wk.stickyQueue(), wk.stickyQueue())
 	}
 	for _, q := range polls {
-		wk.poll(wk.process, q)
+		wk.poll(wk.process, q, wk.generation)
 	}
 }
 
 // poll asks for a task of the queue, again and again while the process lives.
-func (wk *worker) poll(p *process, q engine.TaskQueue) {
-	again := func(d time.Duration) { wk.after(d, p.living(func() { wk.poll(p, q) })) }
+func (wk *worker) poll(p *process, q engine.TaskQueue, generation int) {
+	if generation != wk.generation {
+		return
+	}
+	again := func(d time.Duration) { wk.after(d, p.living(func() { wk.poll(p, q, generation) })) }
 	wk.after(wk.latency(), p.living(func() {
 		gone := wk.strikes(faultPollGone)
 		var waiting *matching.Waiting
@@ -67,11 +109,11 @@ func (wk *worker) poll(p *process, q engine.TaskQueue) {
 			Wait:  70 * time.Second,
 			Poller: engine.Poller{
 				Identity: wk.name, RequestID: wk.unique("poll"),
-				WorkerInstanceKey: wk.name,
+				WorkerInstanceKey: wk.instance,
 			},
 		}
-		if wk.oneIn(20) {
-			request.Poller.HasRateLimit, request.Poller.MaxTasksPerSecond = true, 5
+		if wk.limited && !wk.healed {
+			request.Poller.HasRateLimit, request.Poller.MaxTasksPerSecond = true, 3
 		}
 		waiting, err := p.matcher.Begin(request, func(h *matching.Handover) {
 			answered = true
@@ -138,8 +180,17 @@ func (wk *worker) decide(t *workflow.TaskStarted, poller engine.Poller) {
 		return // deleted meanwhile
 	}
 	past := read(t.Token.Run.RunID, history)
-	commands := scriptOf(t.WorkflowType).decide(past, namespaceName)
+	past.attempt = t.Attempt
+	script := scriptOf(t.WorkflowType)
+	commands := script.decide(past, namespaceName)
+	beats := script.beats(past)
+	if beats {
+		commands = nil
+	}
 	pause := wk.between(time.Millisecond, 100*time.Millisecond)
+	if wk.oneIn(20) {
+		wk.submit(t.Token.Run.ID, t.Token.Run.RunID, &workflow.ResetSticky{}, func(any, error) {})
+	}
 	token := t.Token
 	if wk.strikes(faultWorkerLate) {
 		pause = wk.between(6*time.Second, 30*time.Second)
@@ -158,12 +209,12 @@ func (wk *worker) decide(t *workflow.TaskStarted, poller engine.Poller) {
 	}
 	request := &workflowservice.RespondWorkflowTaskCompletedRequest{
 		Commands: commands, Identity: wk.name, Namespace: namespaceName,
-		ReturnNewWorkflowTask: wk.oneIn(2),
+		ReturnNewWorkflowTask: wk.oneIn(2), ForceCreateNewWorkflowTask: beats,
 	}
 	if wk.caches {
 		request.StickyAttributes = &taskqueuepb.StickyExecutionAttributes{
 			WorkerTaskQueue: &taskqueuepb.TaskQueue{
-				Name: wk.sticky, Kind: enumspb.TASK_QUEUE_KIND_STICKY, NormalName: workflowQueueName},
+				Name: wk.stickyQueue().Name, Kind: enumspb.TASK_QUEUE_KIND_STICKY, NormalName: workflowQueueName},
 			ScheduleToStartTimeout: durationpb.New(5 * time.Second),
 		}
 	}
@@ -205,6 +256,9 @@ func (wk *worker) act(t *workflow.ActivityStarted) {
 		token.Stamp--
 	}
 	ref := workflow.ActivityRef{Token: &token}
+	if wk.oneIn(15) { // by id, as from another process
+		ref = workflow.ActivityRef{ID: token.ActivityID}
+	}
 	end := wk.ending(ref, t)
 	if t.Heartbeat > 0 && !wk.oneIn(3) {
 		wk.beat(ref, t, 1+wk.chance.IntN(8), end)

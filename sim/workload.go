@@ -57,7 +57,10 @@ func (w *world) act() {
 
 // insist repeats a call until its outcome is clear, as a client does.
 func (w *world) insist(id, what string, in workflow.Input) {
-	w.submit(idOf(id), "", in, func(_ any, err error) {
+	w.submit(idOf(id), "", in, func(reply any, err error) {
+		if started, ok := reply.(*workflow.Started); ok && started.EagerTask != nil && err == nil {
+			w.workers[w.chance.IntN(len(w.workers))].work(started.EagerTask, engine.Poller{Identity: "client"})
+		}
 		if unclear(err) && !w.healed {
 			w.after(w.between(10*time.Millisecond, 500*time.Millisecond), func() { w.insist(id, what, in) })
 			return
@@ -100,13 +103,21 @@ func (w *world) start(id string) {
 	if w.oneIn(10) {
 		request.WorkflowStartDelay = durationpb.New(w.between(time.Second, 10*time.Second))
 	}
+	if w.oneIn(20) && !w.healed {
+		// Every second until the chain's time is over.
+		request.CronSchedule = "@every 2s"
+		request.WorkflowExecutionTimeout = durationpb.New(w.between(5*time.Second, 30*time.Second))
+	}
+	if w.oneIn(6) {
+		request.RequestEagerExecution = true
+	}
 	if w.oneIn(8) {
 		request.RetryPolicy = &commonpb.RetryPolicy{
 			InitialInterval: durationpb.New(time.Second), BackoffCoefficient: 2, MaximumAttempts: 2,
 			MaximumInterval: durationpb.New(10 * time.Second),
 		}
 	}
-	w.insist(id, "start "+request.WorkflowType.Name, &workflow.StartWorkflow{Request: request})
+	w.insist(id, "start "+request.WorkflowType.Name, &workflow.StartWorkflow{Request: request, Poller: engine.Poller{Identity: "client"}})
 }
 
 func (w *world) drawType() string { return typeOf(w.chance.Uint64N(1000), 0, 2) }
@@ -156,5 +167,3 @@ func (w *world) delete(id string) {
 	w.auditor.deleting(idOf(id))
 	w.insist(id, "delete", &workflow.Delete{})
 }
-
-var _ = engine.ArchetypeWorkflow

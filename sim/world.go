@@ -28,6 +28,8 @@ type options struct {
 	// lying makes the disk break its promises at crashes, to see that it is
 	// noticed; nil for an honest one.
 	lying func(*world) memstore.Broken
+	// crashEvery is the mean time between crashes; 0 leaves it to chance.
+	crashEvery time.Duration
 }
 
 // world is everything: the server, its disk, and those who use it.
@@ -59,6 +61,9 @@ func newWorld(o options) *world {
 	w := &world{schedule: newSchedule(o.seed, epoch), options: o}
 	w.story = newStory(w)
 	w.faults = drawFaults(w.schedule)
+	if o.crashEvery > 0 {
+		w.faults.crashEvery = o.crashEvery
+	}
 	w.auditor = newAuditor(w)
 	w.disk = newObserver(w)
 	w.retention = 72 * time.Hour
