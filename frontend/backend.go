@@ -104,6 +104,10 @@ type Options struct {
 	// waiting call costs some 20 KB). Defaults to 20000: a large fleet's
 	// pollers fit.
 	MaxPollsPerNamespace int
+	// Pressure says why new work must wait, or nil when it is welcome (I11). It
+	// is asked for every call that brings some, and must be cheap; what runs
+	// already is always served. Defaults to welcome.
+	Pressure func() error
 	// Shards, Persistence, Address and HTTPAddress are shown to operators as
 	// they are: the number of shards, the name of the store, where we listen.
 	Shards      int

@@ -39,6 +39,12 @@ var refusalErrors = map[engine.Kind]func(*engine.Refusal) error{
 	engine.KindDataLoss:          func(r *engine.Refusal) error { return serviceerror.NewDataLoss(r.Message) },
 	engine.KindAlreadyExists:     alreadyStarted,
 	engine.KindUnavailable:       func(r *engine.Refusal) error { return serviceerror.NewUnavailable(r.Message) },
+	engine.KindOverloaded: func(r *engine.Refusal) error {
+		return exhaustedSystem(enumspb.RESOURCE_EXHAUSTED_CAUSE_SYSTEM_OVERLOADED, r.Message)
+	},
+	engine.KindStorageFull: func(r *engine.Refusal) error {
+		return exhaustedSystem(enumspb.RESOURCE_EXHAUSTED_CAUSE_PERSISTENCE_STORAGE_LIMIT, r.Message)
+	},
 	// KindStale is not in the table: it never leaves the server. One that does
 	// is a bug of ours and treated as a fault.
 }
@@ -84,6 +90,13 @@ func namespaceNotFound(r *engine.Refusal) error {
 func exhausted(cause enumspb.ResourceExhaustedCause, text string) error {
 	return &serviceerror.ResourceExhausted{
 		Cause: cause, Scope: enumspb.RESOURCE_EXHAUSTED_SCOPE_NAMESPACE, Message: text,
+	}
+}
+
+// exhaustedSystem is RESOURCE_EXHAUSTED that concerns everybody.
+func exhaustedSystem(cause enumspb.ResourceExhaustedCause, text string) error {
+	return &serviceerror.ResourceExhausted{
+		Cause: cause, Scope: enumspb.RESOURCE_EXHAUSTED_SCOPE_SYSTEM, Message: text,
 	}
 }
 

@@ -45,6 +45,8 @@ func TestRefusalsBecomeAPIErrors(t *testing.T) {
 		{"one of several failed", engine.Refuse(engine.KindAborted, "x"), codes.Aborted, nil, &serviceerror.Aborted{}},
 		{"an unknown namespace", &engine.Refusal{Kind: engine.KindNamespaceNotFound, Message: "x", Detail: &errordetails.NamespaceNotFoundFailure{Namespace: "n"}}, codes.NotFound, &errordetails.NamespaceNotFoundFailure{Namespace: "n"}, &serviceerror.NamespaceNotFound{}},
 		{"lost data", engine.Refuse(engine.KindDataLoss, "x"), codes.DataLoss, nil, &serviceerror.DataLoss{}},
+		{"a server that is behind", engine.Refuse(engine.KindOverloaded, "x"), codes.ResourceExhausted, &errordetails.ResourceExhaustedFailure{Cause: 3, Scope: 2}, &serviceerror.ResourceExhausted{}},
+		{"a full disk", engine.Refuse(engine.KindStorageFull, "x"), codes.ResourceExhausted, &errordetails.ResourceExhaustedFailure{Cause: 7, Scope: 2}, &serviceerror.ResourceExhausted{}},
 		{"not now", engine.Refuse(engine.KindUnavailable, "x"), codes.Unavailable, nil, &serviceerror.Unavailable{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -74,7 +76,7 @@ func TestRefusalsBecomeAPIErrors(t *testing.T) {
 // A kind without a row would be answered as a fault: there must be none but
 // KindStale, which never leaves the server.
 func TestEveryKindHasARow(t *testing.T) {
-	for kind := engine.KindInvalidArgument; kind <= engine.KindUnavailable; kind++ {
+	for kind := engine.KindInvalidArgument; kind <= engine.KindStorageFull; kind++ {
 		if _, ok := refusalErrors[kind]; !ok && kind != engine.KindStale {
 			t.Errorf("kind %d has no row", kind)
 		}

@@ -46,6 +46,8 @@ type Frontend struct {
 	metrics *metrics
 	health  *health.Server
 	waiting *waiting
+	// pressure is Options.Pressure; never nil.
+	pressure func() error
 	workers *workers
 
 	shards      int32
@@ -71,10 +73,13 @@ func New(o Options) *Frontend {
 	if o.MaxPollsPerNamespace == 0 {
 		o.MaxPollsPerNamespace = defaultMaxPolls
 	}
+	if o.Pressure == nil {
+		o.Pressure = func() error { return nil }
+	}
 	f := &Frontend{
 		executions: o.Executions, queues: o.Queues, visibility: o.Visibility, registry: o.Registry,
 		limits: o.Limits, clock: o.Clock, log: o.Log, metrics: newMetrics(o.Metrics),
-		health: health.NewServer(), waiting: newWaiting(o.MaxPollsPerNamespace), workers: newWorkers(o.Clock),
+		health: health.NewServer(), waiting: newWaiting(o.MaxPollsPerNamespace), workers: newWorkers(o.Clock), pressure: o.Pressure,
 		shards: int32(o.Shards), persistence: o.Persistence, address: o.Address, httpAddress: o.HTTPAddress,
 	}
 	f.operator = &operator{frontend: f}
@@ -124,8 +129,8 @@ func (f *Frontend) ServerOptions() []grpc.ServerOption {
 		grpc.ChainUnaryInterceptor(f.intercept),
 		grpc.MaxRecvMsgSize(MaxReceiveBytes),
 		grpc.MaxSendMsgSize(maxSendBytes),
-		// SDKs ping every 30 s, with or without calls in flight; H-rule 9 of the
-		// things implementers get wrong.
+		// SDKs ping every 30 s, with or without calls in flight, and must not be
+		// sent away for it.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionIdle:     2 * time.Minute,

@@ -137,12 +137,8 @@ func chooseFormat(r *http.Request) *http.Request {
 // writeError answers with the error's status as JSON (H-32).
 func writeError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
 	st := status.Convert(err)
-	writeStatus(w, r, st, httpCode(st.Code()))
+	writeStatus(w, r, st, runtime.HTTPStatusFromCode(st.Code()))
 }
-
-// httpCode is the gateway's table, but that ABORTED with ALREADY_EXISTS is a
-// conflict, FAILED_PRECONDITION a bad request and CANCELED 499.
-func httpCode(code codes.Code) int { return runtime.HTTPStatusFromCode(code) }
 
 // routingError answers paths and methods that the API does not have.
 func routingError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, httpStatus int) {

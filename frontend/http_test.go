@@ -1,6 +1,7 @@
 package frontend
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -162,4 +163,24 @@ func TestHTTPVariants(t *testing.T) {
 	if code, _, _ := request(t, server, "POST", "/api/v1/namespaces/ns/workflows/w", `{"identity":"`+strings.Repeat("x", MaxReceiveBytes)+`"}`); code != 400 {
 		t.Errorf("a body beyond the limit: %d", code)
 	}
+}
+
+// Whatever a body holds, the answer is an error of the caller or of the API.
+func FuzzHTTPBody(f *testing.F) {
+	for _, seed := range []string{`{"workflowType":{"name":"t"},"taskQueue":{"name":"q"},"input":[1,{"a":null}]}`, `[`, `{"input":{"payloads":[{"data":"!"}]}}`, `{"workflowRunTimeout":"1e99s"}`, "\x00"} {
+		f.Add([]byte(seed))
+	}
+	edge := New(Options{Executions: newFakeExecutions(), Queues: newFakeQueues(), Visibility: &fakeVisibility{}, Registry: fakeRegistry{}})
+	edge.Serve()
+	handler, err := edge.HTTPHandler(HTTPOptions{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/namespaces/ns/workflows/w", bytes.NewReader(body)))
+		if w.Code != 400 && w.Code != 404 && w.Code != 501 {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
 }

@@ -91,7 +91,23 @@ func (f *Frontend) admit(ctx context.Context, c *call, req any) error {
 	if err := handshake(ctx); err != nil {
 		return err
 	}
-	return f.resolve(c, req)
+	if err := f.resolve(c, req); err != nil {
+		return err
+	}
+	if bringsWork[c.operation] {
+		return f.pressure()
+	}
+	return nil
+}
+
+// bringsWork are the calls that make the server keep more than before and that
+// it can do without when it is short of something. What finishes work, cancels
+// it or only reads is not among them.
+var bringsWork = map[string]bool{
+	"StartWorkflowExecution":           true,
+	"SignalWithStartWorkflowExecution": true,
+	"SignalWorkflowExecution":          true,
+	"RegisterNamespace":                true,
 }
 
 // answerError turns an error into what the caller gets; what it must not see

@@ -18,6 +18,9 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
 )
 
 // refusal is a request over the wire and how it must be refused.
@@ -291,4 +294,41 @@ func FuzzWorkerQuery(f *testing.F) {
 			keep(nil)
 		}
 	})
+}
+
+// At the bound everything is still taken.
+func TestAtTheBounds(t *testing.T) {
+	e := newEdge(t)
+	e.executions.do = func(engine.ID, string, workflow.Input) (any, error) { return &workflow.Started{RunID: "r"}, nil }
+	full := long[:1000]
+	link := &commonpb.Link{Variant: &commonpb.Link_BatchJob_{BatchJob: &commonpb.Link_BatchJob{JobId: strings.Repeat("x", 3994)}}}
+	if n := proto.Size(link); n != e.limits.LinkBytes {
+		t.Fatalf("the link has %d bytes", n)
+	}
+	links := make([]*commonpb.Link, 10)
+	for i := range links {
+		links[i] = link
+	}
+	input := payload(2<<20 - 8)
+	if n := proto.Size(input); n != e.limits.BlobBytes {
+		t.Fatalf("the input has %d bytes", n)
+	}
+	_, err := e.api.StartWorkflowExecution(t.Context(), startRequest(func(r *workflowservice.StartWorkflowExecutionRequest) {
+		r.WorkflowId, r.WorkflowType.Name, r.TaskQueue.Name, r.RequestId, r.Identity = full, full, full, full, full
+		r.Priority = &commonpb.Priority{FairnessKey: full[:64]}
+		r.Links, r.Input = links, input
+		r.RetryPolicy = &commonpb.RetryPolicy{MaximumAttempts: 1, BackoffCoefficient: 0.1} // a single attempt is never checked
+	}))
+	if err != nil {
+		t.Error(err)
+	}
+	e.executions.do = func(engine.ID, string, workflow.Input) (any, error) {
+		return &workflowservice.SignalWorkflowExecutionResponse{}, nil
+	}
+	_, err = e.api.SignalWorkflowExecution(t.Context(), &workflowservice.SignalWorkflowExecutionRequest{
+		Namespace: "ns", WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: full, RunId: testRun.RunID}, SignalName: full, RequestId: full, Identity: full, Input: input,
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
