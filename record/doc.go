@@ -5,9 +5,9 @@
 // # Keys
 //
 // A name (store.Key.Name) is a sequence of fixed-size numbers in big-endian
-// order and of strings, each escaped and ended so that comparing names bytewise
-// compares them field by field and no name is a prefix of another's continuation
-// (see key.go). The names in each family:
+// order, of ids (16 bytes for a UUID, see uuid.go) and of strings, each escaped and
+// ended so that comparing names bytewise compares them field by field and no name
+// is a prefix of another's continuation (see key.go). The names in each family:
 //
 //	current   execution
 //	state     execution, run id, part, key in part

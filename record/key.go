@@ -49,20 +49,22 @@ func appendTime(b []byte, t time.Time) []byte {
 }
 
 func appendExecution(b []byte, id engine.ID) []byte {
-	b = appendString(b, id.NamespaceID)
+	b = appendID(b, id.NamespaceID)
 	b = append(b, byte(id.Archetype))
 	return appendString(b, id.Name)
 }
 
 func appendRun(b []byte, key engine.RunKey) []byte {
 	b = appendExecution(b, key.ID)
-	return appendString(b, key.RunID)
+	return appendID(b, key.RunID)
 }
 
 // nameSize estimates the encoded length of a run key, to allocate once.
 func nameSize(key engine.RunKey) int {
-	return len(key.NamespaceID) + len(key.Name) + len(key.RunID) + 7
+	return executionSize(key.ID) + idSize(key.RunID)
 }
+
+func executionSize(id engine.ID) int { return idSize(id.NamespaceID) + 1 + len(id.Name) + 2 }
 
 // nameReader takes a name apart. The first mistake sticks; callers look at the
 // end.
@@ -128,7 +130,7 @@ func (r *nameReader) time() time.Time {
 }
 
 func (r *nameReader) execution() (id engine.ID) {
-	id.NamespaceID = r.string()
+	id.NamespaceID = r.id()
 	id.Archetype = engine.Archetype(r.byte())
 	id.Name = r.string()
 	return id
@@ -136,7 +138,7 @@ func (r *nameReader) execution() (id engine.ID) {
 
 func (r *nameReader) run() (key engine.RunKey) {
 	key.ID = r.execution()
-	key.RunID = r.string()
+	key.RunID = r.id()
 	return key
 }
 

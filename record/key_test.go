@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -69,12 +70,21 @@ func text(name string) *rapid.Generator[string] {
 	})
 }
 
+// uniqueID draws ids as namespaces and runs have them, and what is nearly one.
+func uniqueID(name string) *rapid.Generator[string] {
+	return rapid.OneOf(text(name), rapid.SampledFrom([]string{
+		"00000000-0000-4000-8000-000000000000", "00000000-0000-4000-8000-0000000000ff", "ffffffff-ffff-ffff-ffff-ffffffffffff",
+		"FFFFFFFF-ffff-ffff-ffff-ffffffffffff", "ffffffffffffffffffffffffffffffff", "fffffff--ffff-ffff-ffff-ffffffffffff",
+		"gfffffff-ffff-ffff-ffff-ffffffffffff", "ffffffff-ffff-ffff-ffff-fffffffffff", "ffffffff+ffff-ffff-ffff-ffffffffffff",
+	}))
+}
+
 func runKey(t *rapid.T) engine.RunKey {
 	return engine.RunKey{ID: engine.ID{
-		NamespaceID: text("namespace").Draw(t, "namespace"),
+		NamespaceID: uniqueID("namespace").Draw(t, "namespace"),
 		Archetype:   engine.Archetype(rapid.ByteRange(0, 3).Draw(t, "archetype")),
 		Name:        text("id").Draw(t, "id"),
-	}, RunID: text("run").Draw(t, "run")}
+	}, RunID: uniqueID("run").Draw(t, "run")}
 }
 
 func instant(t *rapid.T) time.Time {
@@ -84,7 +94,7 @@ func instant(t *rapid.T) time.Time {
 func task(t *rapid.T) *engine.Task {
 	return &engine.Task{
 		Queue: engine.TaskQueue{
-			NamespaceID: text("queue namespace").Draw(t, "queue namespace"),
+			NamespaceID: uniqueID("queue namespace").Draw(t, "queue namespace"),
 			Name:        text("queue").Draw(t, "queue"),
 			Type:        enumspb.TaskQueueType(rapid.IntRange(0, 3).Draw(t, "type")),
 			Sticky:      rapid.Bool().Draw(t, "sticky"),
@@ -99,8 +109,21 @@ func task(t *rapid.T) *engine.Task {
 }
 
 func compareRuns(a, b engine.RunKey) int {
-	return cmp.Or(cmp.Compare(a.NamespaceID, b.NamespaceID), cmp.Compare(a.Archetype, b.Archetype),
-		cmp.Compare(a.Name, b.Name), cmp.Compare(a.RunID, b.RunID))
+	return cmp.Or(compareIDs(a.NamespaceID, b.NamespaceID), cmp.Compare(a.Archetype, b.Archetype),
+		cmp.Compare(a.Name, b.Name), compareIDs(a.RunID, b.RunID))
+}
+
+var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// compareIDs: UUIDs come after everything else.
+func compareIDs(a, b string) int {
+	if uuidA, uuidB := uuidForm.MatchString(a), uuidForm.MatchString(b); uuidA != uuidB {
+		if uuidA {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Compare(a, b)
 }
 
 // Every key can be taken apart again, and names compare bytewise as what they

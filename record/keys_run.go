@@ -9,7 +9,7 @@ import (
 
 // CurrentKey names the pointer to the newest run of an execution.
 func CurrentKey(id engine.ID) store.Key {
-	name := appendExecution(make([]byte, 0, len(id.NamespaceID)+len(id.Name)+5), id)
+	name := appendExecution(make([]byte, 0, executionSize(id)), id)
 	return store.Key{Family: store.FamilyCurrent, Slot: SlotOf(id), Name: name}
 }
 

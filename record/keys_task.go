@@ -56,11 +56,11 @@ func TaskRows(slot store.Slot, queue engine.TaskQueue) (from, to store.Key) {
 }
 
 func queueSize(q engine.TaskQueue) int {
-	return len(q.NamespaceID) + len(q.Name) + len(q.NormalName) + 8
+	return idSize(q.NamespaceID) + len(q.Name) + len(q.NormalName) + 6
 }
 
 func appendQueue(b []byte, q engine.TaskQueue) []byte {
-	b = appendString(b, q.NamespaceID)
+	b = appendID(b, q.NamespaceID)
 	sticky := byte(0)
 	if q.Sticky {
 		sticky = 1
@@ -71,7 +71,7 @@ func appendQueue(b []byte, q engine.TaskQueue) []byte {
 }
 
 func (r *nameReader) queue() (q engine.TaskQueue) {
-	q.NamespaceID = r.string()
+	q.NamespaceID = r.id()
 	q.Type = enumspb.TaskQueueType(r.byte())
 	sticky := r.byte()
 	r.bad = r.bad || sticky > 1
