@@ -29,6 +29,8 @@ const (
 	KindDataLoss                // what the step needs cannot be read
 	KindAlreadyExists           // something of that name is there. Detail: NamespaceAlreadyExistsFailure for a namespace
 	KindUnavailable             // not now, the same request may succeed later
+	KindOverloaded              // the server is behind; new work waits
+	KindStorageFull             // there is no room to keep what was asked
 )
 
 // Refusal says that the rules forbid what was asked. Message is for a person;
