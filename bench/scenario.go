@@ -61,7 +61,7 @@ func startSignalAndWait(ctx context.Context, b *bench, id string) error {
 	_, err = b.api.SignalWorkflowExecution(ctx, &workflowservice.SignalWorkflowExecutionRequest{
 		Namespace:         b.Namespace,
 		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: run},
-		SignalName:        "go", Input: payload, Identity: "bench", RequestId: id,
+		SignalName:        "go", Input: payload, Identity: "bench", RequestId: id + "-go",
 	})
 	if err != nil {
 		return fmt.Errorf("signal %s: %w", id, err)
@@ -272,7 +272,9 @@ func manyIdle(ctx context.Context, b *bench) (*Report, error) {
 	}
 	report := b.report(took, before, started)
 	const watch = 20 * time.Second
-	if err := wait(ctx, 5*time.Second); err != nil { // let flushes and compactions of the load end
+	// What the load left behind ends first: flushes, compactions, and runs that
+	// stay in memory for half a minute in case something happens to them.
+	if err := wait(ctx, 45*time.Second); err != nil {
 		return nil, err
 	}
 	from, err := b.server.usage()
