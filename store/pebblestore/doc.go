@@ -33,6 +33,13 @@
 // as deleting a log that a lost list of tables still needs. Batches in flight
 // end with store.ErrUnknown. The process must then end; the next one recovers.
 //
+// # Cost
+//
+// A batch of ten records costs some 25 µs of CPU and 25 allocations, Pebble's
+// part included. On a disk that syncs in 1 ms one shard with one batch in
+// flight does 860 batches a second at one sync each; four shards with sixteen
+// in flight each do 16,000 at one sync for 26 (BenchmarkCommit, two cores).
+//
 // # Torn or damaged
 //
 // See tail.go for how a log that a power cut has torn is told from one that was

@@ -16,6 +16,10 @@ import (
 // writes and syncs of a log do return, so that whoever waits for them learns of
 // it, but not before the fault is set.
 //
+// It makes the folder durable before a marker is created in it: Pebble names
+// its new list of tables in a marker and syncs the folder once for both, so
+// that a file system free to keep either entry could keep the marker alone.
+//
 // It also slows down the work on tables after a failure: Pebble tries a flush
 // again at once and for ever, which with a full disk is a busy loop.
 type guardFS struct {
@@ -23,6 +27,8 @@ type guardFS struct {
 	fault  *fault
 	armed  atomic.Bool // false while the database is being opened: errors are returned then
 	failed atomic.Bool // background work has failed; the next table waits
+
+	syncs, syncNanos atomic.Uint64 // of logs
 }
 
 // retryPause is how long a new table waits after background work has failed.
@@ -41,6 +47,11 @@ func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
 func (g *guardFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	if strings.HasSuffix(name, ".sst") && g.failed.CompareAndSwap(true, false) {
 		<-time.After(retryPause)
+	}
+	if strings.HasPrefix(g.FS.PathBase(name), "marker.") {
+		if err := syncDir(g.FS, g.FS.PathDir(name)); err != nil {
+			return nil, err
+		}
 	}
 	f, err := g.FS.Create(name, category)
 	return g.newFile("create", name, f, err)
@@ -95,8 +106,19 @@ func (f *guardedFile) Write(p []byte) (int, error) {
 	return n, f.note("write", err)
 }
 
-func (f *guardedFile) Sync() error     { return f.note("sync", f.File.Sync()) }
-func (f *guardedFile) SyncData() error { return f.note("sync", f.File.SyncData()) }
+func (f *guardedFile) Sync() error     { return f.timed(f.File.Sync) }
+func (f *guardedFile) SyncData() error { return f.timed(f.File.SyncData) }
+
+// timed runs a sync, counts it and notes its failure.
+func (f *guardedFile) timed(sync func() error) error {
+	start := time.Now()
+	err := sync()
+	if !f.dir {
+		f.guard.syncs.Add(1)
+		f.guard.syncNanos.Add(uint64(time.Since(start)))
+	}
+	return f.note("sync", err)
+}
 
 func (f *guardedFile) SyncTo(length int64) (bool, error) {
 	full, err := f.File.SyncTo(length)

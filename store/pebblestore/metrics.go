@@ -1,10 +1,6 @@
 package pebblestore
 
-import (
-	"time"
-
-	dto "github.com/prometheus/client_model/go"
-)
+import "time"
 
 // Metrics is what the store has done since it was opened, and how it is now.
 // Counts only grow.
@@ -38,8 +34,8 @@ type Metrics struct {
 // WrittenBytes is everything written to the disk.
 func (m Metrics) WrittenBytes() uint64 { return m.LogBytes + m.FlushedBytes + m.CompactedBytes }
 
-// Metrics takes a snapshot. It costs some ten microseconds; it is the zero value once the
-// database is closed or has failed.
+// Metrics takes a snapshot, which costs some ten microseconds. It is the zero
+// value once the database is closed or has failed.
 func (d *Driver) Metrics() Metrics {
 	if d.begin() != nil {
 		return Metrics{}
@@ -60,6 +56,8 @@ func (d *Driver) snapshot() Metrics {
 		Batches:             d.count.batches.Load(),
 		BatchBytes:          d.count.batchBytes.Load(),
 		LogBytes:            p.WAL.BytesWritten,
+		LogSyncs:            d.guard.syncs.Load(),
+		LogSyncTime:         time.Duration(d.guard.syncNanos.Load()),
 		Flushes:             uint64(p.Flush.Count),
 		Compactions:         uint64(p.Compact.Count),
 		CommitStalls:        d.count.stalls.Load(),
@@ -79,11 +77,6 @@ func (d *Driver) snapshot() Metrics {
 	for i := range p.Levels {
 		m.FlushedBytes += p.Levels[i].TableBytesFlushed
 		m.CompactedBytes += p.Levels[i].TableBytesCompacted
-	}
-	var syncs dto.Metric
-	if p.LogWriter.FsyncLatency != nil && p.LogWriter.FsyncLatency.Write(&syncs) == nil {
-		m.LogSyncs = syncs.GetHistogram().GetSampleCount()
-		m.LogSyncTime = time.Duration(syncs.GetHistogram().GetSampleSum())
 	}
 	return m
 }
