@@ -48,7 +48,7 @@ type Frontend struct {
 	waiting *waiting
 	// pressure is Options.Pressure; never nil.
 	pressure func() error
-	workers *workers
+	workers  *workers
 
 	shards      int32
 	persistence string
