@@ -17,7 +17,7 @@ import (
 const (
 	lockName   = "LOCK"   // locked by the process that has the folder open
 	ownerName  = "OWNER"  // process id of whoever holds, or last held, the lock
-	dbName     = "store"  // the database: Pebble's files and the format
+	dbName     = "db"     // the database: Pebble's files and the format
 	formatName = "FORMAT" // in the database: one line, formatLine
 )
 

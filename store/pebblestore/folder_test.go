@@ -88,7 +88,7 @@ func TestFormat(t *testing.T) {
 			if err := mustOpen(t, pebblestore.Options{Dir: dir}).Close(); err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join(dir, "store", "FORMAT")
+			path := filepath.Join(dir, "db", "FORMAT")
 			if test.format == "" {
 				os.Remove(path)
 			} else if err := os.WriteFile(path, []byte(test.format), 0o600); err != nil {

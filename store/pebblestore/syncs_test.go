@@ -47,7 +47,7 @@ func TestOrderOfSyncs(t *testing.T) {
 	tr := &trace{}
 	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
 		// Pebble removes what is obsolete in the background, at any time.
-		background := op.Kind == errorfs.OpRemove && strings.Contains(op.Path, "/store")
+		background := op.Kind == errorfs.OpRemove && strings.Contains(op.Path, "/db")
 		if name, ok := traced[op.Kind]; ok && !background {
 			tr.add(name + " " + op.Path)
 		}

@@ -50,7 +50,7 @@ func newLog(t testing.TB, batches, valueBytes int) (log []byte, number uint32) {
 // logName returns the newest log; older ones are removed in the background.
 func logName(t testing.TB, fs vfs.FS) string {
 	t.Helper()
-	names, err := fs.List("/data/store")
+	names, err := fs.List("/data/db")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func logName(t testing.TB, fs vfs.FS) string {
 
 func contents(t testing.TB, fs vfs.FS, name string) []byte {
 	t.Helper()
-	f, err := fs.Open("/data/store/" + name)
+	f, err := fs.Open("/data/db/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestDamageIsRefused(t *testing.T) {
 	n, _, _ := wal.ParseLogFilename(name)
 	log := contents(t, cut, name)
 	log[starts(log, uint32(n))[4]+syncHeaderBytes] ^= 1
-	f, err := cut.Create("/data/store/"+name, vfs.WriteCategoryUnspecified)
+	f, err := cut.Create("/data/db/"+name, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestDamageIsRefused(t *testing.T) {
 	if string(contents(t, cut, name)) != string(log) {
 		t.Fatal("the damaged log was changed")
 	}
-	alone, err := pebble.Open("/data/store", &pebble.Options{FS: cut, Logger: &logger{log: slog.New(slog.DiscardHandler)}})
+	alone, err := pebble.Open("/data/db", &pebble.Options{FS: cut, Logger: &logger{log: slog.New(slog.DiscardHandler)}})
 	if err != nil {
 		t.Fatalf("Pebble alone sees the damage: %v", err)
 	}
