@@ -25,6 +25,12 @@ func StateRows(key engine.RunKey) (from, to store.Key) {
 	return rows(store.FamilyState, SlotOf(key.ID), appendRun(make([]byte, 0, nameSize(key)), key))
 }
 
+// StateRowsIn bounds the state parts of all runs of a namespace in a slot, for
+// Scan.
+func StateRowsIn(slot store.Slot, namespaceID string) (from, to store.Key) {
+	return rows(store.FamilyState, slot, appendID(nil, namespaceID))
+}
+
 // StateRowsOf bounds the state parts of all runs of an execution, for Scan.
 func StateRowsOf(id engine.ID) (from, to store.Key) {
 	return rows(store.FamilyState, SlotOf(id), appendExecution(nil, id))

@@ -51,6 +51,10 @@ func (s *shard) nextAlarm() (at time.Time) {
 			at = t
 		}
 	}
+	if s.holding() {
+		sooner(s.now.Add(lookForRoom))
+		return at
+	}
 	if due, ok := s.deadlines.queue.Next(); ok && s.deadlines.flying < s.opt.MaxDue && s.accepts() {
 		sooner(due)
 	}

@@ -12,7 +12,7 @@ import (
 // much is under way already. Otherwise the batch goes on filling: that is the
 // whole of group commit, a batch is whatever came in while others were synced.
 func (s *shard) commit() {
-	if len(s.flying) >= s.opt.MaxFlying || s.ended() {
+	if len(s.flying) >= s.opt.MaxFlying || s.ended() || s.holding() {
 		return
 	}
 	if !s.open.worth() && !s.lazyDue() {

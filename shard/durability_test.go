@@ -159,7 +159,11 @@ func TestFailedCommitReopens(t *testing.T) {
 			o := w.submit("b", "", startOf("b"))
 			waits := w.submit("b", "", signalOf("b", "s"))
 			w.settle()
-			if !errors.Is(o.err, ErrUnavailable) || !errors.Is(waits.err, ErrUnavailable) {
+			want := error(ErrUnavailable)
+			if errors.Is(fault.Err, store.ErrFull) {
+				want = ErrFull
+			}
+			if !errors.Is(o.err, want) || !errors.Is(waits.err, want) {
 				t.Fatalf("the caller got %v, the next %v", o.err, waits.err)
 			}
 			if w.matcher.released != 1 || w.matcher.forgotten != 1 {

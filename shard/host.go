@@ -182,6 +182,7 @@ func (h *Host) reopen(old *shard, tries int) {
 	}
 	s, err := h.open(context.Background(), old.index, old.aside)
 	if err == nil {
+		s.full = old.full
 		h.opt.Metrics.Reopened()
 		h.opt.Log.Info("a shard is open again", "shard", s.index, "epoch", s.store.Epoch())
 		h.shards[s.index].Store(s)

@@ -78,7 +78,8 @@ func receiver(m *engine.Message) *commonpb.WorkflowExecution {
 // message should be tried again.
 func mayComeLater(err error) bool {
 	switch engine.KindOf(err) {
-	case 0, engine.KindUnavailable, engine.KindBusyWorkflow, engine.KindConcurrentLimit, engine.KindDataLoss:
+	case 0, engine.KindUnavailable, engine.KindBusyWorkflow, engine.KindConcurrentLimit, engine.KindDataLoss,
+		engine.KindOverloaded, engine.KindStorageFull:
 		return true
 	}
 	return false

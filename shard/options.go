@@ -21,6 +21,10 @@ var ErrUnavailable = engine.Refuse(engine.KindUnavailable, "the shard is being o
 // Nothing has happened.
 var ErrBusy = engine.Refuse(engine.KindConcurrentLimit, "too many requests are waiting, please retry later")
 
+// ErrFull answers an input that the store has no room for. Nothing has happened.
+var ErrFull = engine.Refuse(engine.KindStorageFull,
+	"the server's disk is full: nothing can be recorded until space is freed on the disk of its data folder")
+
 // Options are what a Host is made of. Driver, Matcher, Namespaces and Feed are
 // required.
 type Options struct {

@@ -3,6 +3,7 @@ package shard
 import (
 	"container/list"
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"runtime/debug"
@@ -82,6 +83,9 @@ type shard struct {
 	alarmNo uint64
 
 	state shardState
+	// full: the store had no room for a batch; see holding.
+	full bool
+
 	// broken is the bug because of which the open batch was dropped: the shard
 	// fails once what is under way has ended.
 	broken  error
@@ -162,10 +166,12 @@ func (s *shard) turn() {
 		return
 	}
 	s.drainReady()
-	if s.state == serving {
+	if s.state == serving && !s.holding() {
 		s.fireDue()
 	}
-	s.flushDeferred(s.state == stopping)
+	if !s.holding() {
+		s.flushDeferred(s.state == stopping)
+	}
 	if s.state == serving {
 		s.evictions()
 	}
@@ -256,7 +262,11 @@ func (s *shard) fail(err error) {
 		return
 	}
 	stop := s.state == stopping
-	s.finishAll(fmt.Errorf("%w (%w)", ErrUnavailable, err))
+	fault := ErrUnavailable
+	if errors.Is(err, store.ErrFull) {
+		fault, s.full = ErrFull, true
+	}
+	s.finishAll(fmt.Errorf("%w (%w)", fault, err))
 	s.host.failed(s, err, stop)
 }
 
@@ -305,7 +315,16 @@ func (s *shard) stop() {
 }
 
 func (s *shard) stopWhenStill() {
-	if s.state != stopping || len(s.flying) > 0 || s.open.worth() {
+	if s.state != stopping || len(s.flying) > 0 {
+		return
+	}
+	if s.holding() {
+		// What is left cannot be written: rows that are only taken away, and
+		// heartbeats' details, for which there is no place.
+		s.finishAll(ErrFull)
+		return
+	}
+	if s.open.worth() {
 		return
 	}
 	if len(s.lazy.Ops) > 0 {

@@ -154,6 +154,10 @@ func (s *shard) carryOut(e *entry, r *request) bool {
 		s.answer(r, nil, ErrUnavailable)
 		return true
 	}
+	if s.holding() {
+		s.answer(r, nil, ErrFull)
+		return true
+	}
 	res, err := s.core(e.id, run, r.in)
 	if err != nil {
 		s.refused(r, err)
@@ -298,5 +302,5 @@ func (s *shard) setAside(id engine.ID, bug error) error {
 // same may succeed later.
 func isFault(err error) bool {
 	k := engine.KindOf(err)
-	return err != nil && (k == 0 || k == engine.KindUnavailable)
+	return err != nil && (k == 0 || k == engine.KindUnavailable || k == engine.KindStorageFull)
 }
