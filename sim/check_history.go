@@ -25,7 +25,6 @@ type events4 struct {
 	others  map[int64]*otherLife
 	signals map[string]int // how often each name came
 	closed  bool
-	last    time.Time
 }
 
 type taskPhase uint8
