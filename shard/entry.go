@@ -209,11 +209,11 @@ func (s *shard) retire(h *held) {
 }
 
 // evictions keeps the number of runs in memory within bounds, and lets go of
-// idle ones. It looks at few entries a turn: a cache full of pinned runs must
-// not cost the loop its speed.
+// idle ones. It gives up for this turn when it has met a few that are pinned: a
+// cache full of those must not cost the loop its speed.
 func (s *shard) evictions() {
-	const most = 32
-	for range most {
+	const maxPinned, maxEvicted = 32, 1000
+	for pinned, evicted := 0, 0; pinned < maxPinned && evicted < maxEvicted; {
 		oldest := s.recent.Back()
 		if oldest == nil {
 			return
@@ -223,10 +223,13 @@ func (s *shard) evictions() {
 		if !idle && max(s.held, len(s.entries)) <= s.room {
 			return
 		}
-		if !s.evict(e) {
-			s.entryOf(e.id, e.slot) // to the front: look at the next one
-			e.leaving = true
+		if s.evict(e) {
+			evicted++
+			continue
 		}
+		pinned++
+		s.entryOf(e.id, e.slot) // to the front: look at the next one
+		e.leaving = true
 	}
 }
 

@@ -26,6 +26,9 @@ func noHistory(key engine.RunKey) error {
 	return engine.NotFound("workflow execution not found for workflow ID %q and run ID %q", key.Name, key.RunID)
 }
 
+// unknownLast stands for the last event of a run that is not in memory.
+const unknownLast = math.MaxInt64 - 1
+
 // settled waits until all that is in the run's history is durable, and returns
 // the store to read it from. last is the last event's id if the run is in
 // memory; for others the store has no more than is to be read.
@@ -36,7 +39,7 @@ func (h *Host) settled(ctx context.Context, key engine.RunKey) (st store.Shard, 
 	s.submit(&request{
 		id: key.ID, runID: key.RunID, outside: true,
 		peek: func(held *held) {
-			last = math.MaxInt64 - 1
+			last = unknownLast
 			if held != nil && held.run != nil {
 				last = held.run.Info.NextEventID - 1
 			}
@@ -72,6 +75,19 @@ func (h *Host) History(ctx context.Context, key engine.RunKey, from, to int64, m
 	if err != nil {
 		return HistoryPage{}, err
 	}
+	page, err := readHistory(ctx, st, key, from, to, last, maxBatches)
+	if err == nil && last == unknownLast {
+		// The run may have been loaded and have gone on meanwhile, and the store
+		// may show what is not durable yet.
+		_, _, err = h.settled(ctx, key)
+	}
+	if err != nil {
+		return HistoryPage{}, err
+	}
+	return page, nil
+}
+
+func readHistory(ctx context.Context, st store.Shard, key engine.RunKey, from, to, last int64, maxBatches int) (HistoryPage, error) {
 	if to <= 0 || to > last {
 		to = last
 	}

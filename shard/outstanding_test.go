@@ -162,13 +162,15 @@ func TestVisibilityRecords(t *testing.T) {
 		want[f.Record.Run.Name] = f.Record
 	}
 	got := 0
-	err := w.host.VisibilityRecords(context.Background(), func(r *engine.VisibilityRecord) error {
+	var err error
+	visit := func(r *engine.VisibilityRecord) error {
 		got++
 		if v := want[r.Run.Name]; v == nil || v.Run != r.Run || v.Status != r.Status || v.Version > r.Version || !v.CloseTime.Equal(r.CloseTime) {
 			t.Errorf("read %+v, the feed had %+v", r, v)
 		}
 		return nil
-	})
+	}
+	w.await(func() { err = w.host.VisibilityRecords(context.Background(), visit) })
 	if err != nil || got != 9 {
 		t.Errorf("%d records, %v", got, err)
 	}

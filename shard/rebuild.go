@@ -17,7 +17,12 @@ func (h *Host) VisibilityRecords(ctx context.Context, visit func(*engine.Visibil
 	for i := range h.shards {
 		slots := h.bounds[i]
 		for slot := slots.From; slot < slots.To; slot++ {
-			records, err := recordsOf(ctx, h.shards[i].Load().store, slot)
+			s := h.shards[i].Load()
+			records, err := recordsOf(ctx, s.store, slot)
+			if err == nil && len(records) > 0 {
+				// A store may show what is not durable yet.
+				err = s.barrier(ctx)
+			}
 			if err != nil {
 				return fmt.Errorf("read the executions of slot %d: %w", slot, err)
 			}
@@ -29,6 +34,20 @@ func (h *Host) VisibilityRecords(ctx context.Context, visit func(*engine.Visibil
 		}
 	}
 	return nil
+}
+
+// barrier waits until all that has been committed up to now is durable.
+func (s *shard) barrier(ctx context.Context) error {
+	reached := make(chan error, 1)
+	s.inbox.report(func() { s.after(s.newest(), func(fault error) { reached <- fault }) })
+	select {
+	case err := <-reached:
+		return err
+	case <-s.stopped:
+		return ErrUnavailable
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // recordsOf reads the rows of one slot's runs: of their state only the parts
