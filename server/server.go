@@ -42,11 +42,17 @@ type Options struct {
 	Config *config.Config
 	// Log takes what an operator should see. Defaults to nowhere.
 	Log *slog.Logger
+
+	// For tests of what disks do: store replaces the store, diskUsage what the
+	// embedded one asks of the file system.
+	store     store.Driver
+	diskUsage func() (pebblestore.Disk, error)
 }
 
 // Server is a running server. Its methods may be called from any goroutine.
 type Server struct {
 	config    config.Config
+	options   Options
 	log       *slog.Logger
 	metrics   *prometheus.Registry
 	memory    *bufconn.Listener
@@ -74,7 +80,7 @@ type stop struct {
 // Start builds and starts a server, and returns when it answers. When it fails,
 // nothing of it is left running.
 func Start(ctx context.Context, o Options) (*Server, error) {
-	s := &Server{log: o.Log, metrics: prometheus.NewRegistry(), stopping: make(chan struct{}, 1), stopped: make(chan struct{})}
+	s := &Server{options: o, log: o.Log, metrics: prometheus.NewRegistry(), stopping: make(chan struct{}, 1), stopped: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -100,13 +106,17 @@ func (s *Server) onStop(what string, run func(context.Context) error) {
 }
 
 func (s *Server) startStore(context.Context) error {
-	if s.config.InMemory {
+	switch {
+	case s.options.store != nil:
+		s.driver = s.options.store
+	case s.config.InMemory:
 		s.driver = memstore.New(memstore.Options{})
-	} else {
+	default:
 		driver, err := pebblestore.Open(pebblestore.Options{
 			Dir:           filepath.Join(s.config.Data, "store"),
 			CacheBytes:    s.config.StoreCacheBytes,
 			LowWaterBytes: s.config.MinFreeDiskBytes,
+			DiskUsage:     s.options.diskUsage,
 			Log:           s.log,
 		})
 		if err != nil {
@@ -165,11 +175,17 @@ func (s *Server) startCore(ctx context.Context) error {
 	s.onStop("shards", s.host.Stop)
 	s.index.Start(s.host.FeedDone, s.host.VisibilityRecords)
 
+	reclaim := newReclaim(names, s.host, s.log)
+	reclaim.start()
+	s.onStop("reclaiming of namespaces", reclaim.stop)
+	pressure := &pressure{store: s.driver, index: s.index, log: s.log}
+
 	s.front = frontend.New(frontend.Options{
 		Executions:  s.host,
 		Queues:      queues,
 		Visibility:  s.index,
-		Registry:    names,
+		Registry:    deleter{names, reclaim},
+		Pressure:    pressure.check,
 		Shards:      s.config.Shards,
 		Persistence: map[bool]string{true: "memory", false: "pebble"}[s.config.InMemory],
 		Log:         s.log,
