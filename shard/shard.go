@@ -182,6 +182,11 @@ func (s *shard) turn() {
 
 func (s *shard) takeIn(most int) {
 	reports, inputs := s.inbox.take(most)
+	if len(s.reports) == 0 && len(s.inputs) == 0 {
+		s.reports, s.inputs = reports, inputs
+		return
+	}
+	// A bug has ended the turn before.
 	s.reports = append(s.reports, reports...)
 	s.inputs = append(s.inputs, inputs...)
 }
