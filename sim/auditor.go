@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
@@ -23,6 +24,9 @@ type auditor struct {
 	endings map[activityKey]string
 	// starts are the start versions handed out for an activity (I5).
 	starts map[activityKey]int64
+	// taskStarts are the start versions handed out for a workflow task (I4), the
+	// same for activities by another number.
+	taskStarts map[activityKey]int64
 	// deleted are ids somebody has asked to delete.
 	deleted map[engine.ID]bool
 	// rows is the visibility index, by run.
@@ -47,7 +51,7 @@ type fact struct {
 func newAuditor(w *world) *auditor {
 	return &auditor{
 		world: w, completions: map[string]bool{}, endings: map[activityKey]string{}, starts: map[activityKey]int64{},
-		deleted: map[engine.ID]bool{}, rows: map[engine.RunKey]*engine.VisibilityRecord{},
+		taskStarts: map[activityKey]int64{}, deleted: map[engine.ID]bool{}, rows: map[engine.RunKey]*engine.VisibilityRecord{},
 	}
 }
 
@@ -109,6 +113,10 @@ func (a *auditor) taskCompleted(in *workflow.CompleteWorkflowTask, reply any) {
 		a.broken("I4: workflow task %d attempt %d of %s was completed twice", t.ScheduledEventID, t.Attempt, short(t.Run))
 	}
 	a.completions[key] = true
+	if last := a.taskStarts[activityKey{t.Run, t.ScheduledEventID}]; t.Stamp < last {
+		a.broken("I4: workflow task %d of %s: the completion of start %d is accepted, the last start is %d",
+			t.ScheduledEventID, short(t.Run), t.Stamp, last)
+	}
 	a.promise(t.Run, func(l *life) bool { return l.tasksCompleted[t.ScheduledEventID] },
 		"completion of workflow task %d of %s", t.ScheduledEventID, short(t.Run))
 	done := reply.(*workflow.TaskCompleted)
@@ -142,6 +150,11 @@ func (a *auditor) activityEnded(ref workflow.ActivityRef, how enumspb.EventType)
 func (a *auditor) handed(started any) {
 	switch t := started.(type) {
 	case *workflow.TaskStarted:
+		key := activityKey{t.Token.Run, t.Token.ScheduledEventID}
+		if last := a.taskStarts[key]; t.Token.Stamp < last {
+			a.broken("I4: %s: start %d is handed out after %d", describe(t), t.Token.Stamp, last)
+		}
+		a.taskStarts[key] = t.Token.Stamp
 		a.taskHanded(t)
 	case *workflow.ActivityStarted:
 		key := activityKey{t.Token.Run, t.Token.ScheduledEventID}
@@ -175,6 +188,21 @@ func (a *auditor) taskHanded(t *workflow.TaskStarted) {
 	if got := last[len(last)-1].EventType; got != enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED {
 		a.broken("%s comes with a history that ends in %v", describe(t), got)
 	}
+}
+
+// lostStart is a workflow task that history says was started, and timed out,
+// though no worker ever had it. That is right only after trouble: else the
+// server has forgotten a poller, or a task on its way to one.
+func (a *auditor) lostStart(l *life, ev *historypb.HistoryEvent) {
+	t := ev.GetWorkflowTaskTimedOutEventAttributes()
+	if t == nil || t.StartedEventId == 0 || t.TimeoutType != enumspb.TIMEOUT_TYPE_START_TO_CLOSE {
+		return
+	}
+	started := l.events[t.StartedEventId-1].EventTime.AsTime()
+	if _, handed := a.taskStarts[activityKey{l.key, t.ScheduledEventId}]; handed || !started.After(a.trouble.Add(2*maxSkew)) {
+		return
+	}
+	a.broken("workflow task %d of %s was started for a worker, never reached one, and timed out:\n%s", t.ScheduledEventId, short(l.key), l.tell())
 }
 
 func (a *auditor) deleting(id engine.ID) { a.deleted[id] = true }

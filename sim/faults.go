@@ -105,9 +105,11 @@ func (w *world) commitFault(store.Shard, *store.Batch) memstore.CommitFault {
 	case w.strikes(faultUnknownCommit):
 		fate := []memstore.Fate{memstore.Lost, memstore.Applied, memstore.AppliedLate}[w.chance.IntN(3)]
 		w.say("a commit ends in an unknown outcome")
+		w.trouble = w.now.Add(delay)
 		return memstore.CommitFault{Delay: delay, Err: store.ErrUnknown, Fate: fate}
 	case w.strikes(faultFailedCommit):
 		w.say("a commit fails")
+		w.trouble = w.now.Add(delay)
 		return memstore.CommitFault{Delay: delay, Err: store.ErrNotDone}
 	}
 	return memstore.CommitFault{Delay: delay}

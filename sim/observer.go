@@ -163,6 +163,7 @@ func (o *observer) readHistory(l *life, first int64, value []byte) {
 		if wrong := l.add(ev); wrong != "" {
 			o.broken("%s of %s, event %d:\n%s", wrong, short(l.key), ev.EventId, l.tell())
 		}
+		o.auditor.lostStart(l, ev)
 	}
 }
 

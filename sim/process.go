@@ -78,6 +78,7 @@ func (w *world) boot() {
 func (w *world) crash() {
 	p := w.process
 	w.say("the server crashes")
+	w.trouble = w.now
 	p.dead = true
 	w.process = nil
 	broken := memstore.Broken{}
@@ -132,6 +133,7 @@ func (w *world) call(send func(p *process, answer func(reply any, err error)), d
 			over = true
 			if err == nil && w.strikes(faultLostReply) {
 				reply, err = nil, errLost
+				w.trouble = w.now // a workflow task may have been in it
 			}
 			w.after(w.latency(), func() { done(reply, err) })
 		}

@@ -141,6 +141,10 @@ func (wk *worker) take(p *process, h *matching.Handover, poller engine.Poller) {
 	if wk.strikes(faultHandoverGone) {
 		wk.say("%s is gone when it is given %s", wk.name, describe(h.Started))
 		h.Abort()
+		if wk.oneIn(2) {
+			// It had it after all, and does not know that it is taken for gone.
+			wk.after(wk.latency(), func() { wk.work(h.Started, poller) })
+		}
 		return
 	}
 	wk.auditor.handed(h.Started)

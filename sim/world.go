@@ -49,10 +49,13 @@ type world struct {
 	retention time.Duration
 	// skew is how far the server's clock is off. It jumps; the order of events
 	// does not depend on it.
-	skew   time.Duration
-	healed bool
-	names  int
-	wrong  *violation
+	skew time.Duration
+	// trouble is when the server last crashed, or a shard of it failed, or an
+	// answer to a poll was lost: what was on its way to a worker then may be gone.
+	trouble time.Time
+	healed  bool
+	names   int
+	wrong   *violation
 }
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
