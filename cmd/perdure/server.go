@@ -60,16 +60,30 @@ func serve(cmd *cobra.Command, c config.Config) error {
 	}
 	fmt.Fprintf(out, "Ready. Data is in %s. Ctrl-C stops.\n", where(c))
 
+	return untilEnd(cmd.Context(), s)
+}
+
+// running is a server that was started.
+type running interface {
+	Done() <-chan struct{}
+	Err() error
+	Stop(ctx context.Context) error
+}
+
+// untilEnd waits for a signal, which ends ctx, or for the store to fail, and
+// stops the server.
+func untilEnd(ctx context.Context, s running) error {
 	select {
-	case <-cmd.Context().Done():
+	case <-ctx.Done():
 	case <-s.Done():
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), drainTime)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
-	if err := s.Stop(ctx); err != nil {
-		return err
+	stopped := s.Stop(drain)
+	if err := s.Err(); err != nil {
+		return err // what else a failed store kept from ending says less
 	}
-	return s.Err()
+	return stopped
 }
 
 func where(c config.Config) string {
