@@ -28,7 +28,7 @@
 //
 // # Cost
 //
-// A row costs about 85 microseconds of CPU with two custom attributes, one row a
+// A row costs about 80 microseconds of CPU with two custom attributes, one row a
 // workflow when it is short. docs/design/0001-visibility-index.md has the figures
 // and what was dropped.
 //
