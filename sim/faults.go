@@ -41,12 +41,16 @@ const (
 	faultWorkerFails   = "worker fails a workflow task"
 	faultReadError     = "read fails"
 	faultClockJump     = "clock jumps"
+	faultDiskFull      = "disk full for a while"
+	faultDiskFails     = "disk fails for good, the server ends"
+	faultLongOutage    = "server down for minutes"
 )
 
 var allFaults = []string{
 	faultUnknownCommit, faultFailedCommit, faultSlowCommit, faultSlowWork, faultLostRequest, faultLostReply,
 	faultPollGone, faultHandoverGone, faultWorkerSilent, faultWorkerLate, faultWorkerTwice, faultWorkerWrong,
 	faultWorkerFails, faultReadError, faultClockJump,
+	faultDiskFull, faultDiskFails, faultLongOutage,
 }
 
 // usual rates, one in so many.
@@ -55,6 +59,7 @@ var usual = map[string]int{
 	faultLostRequest: 100, faultLostReply: 100, faultPollGone: 10, faultHandoverGone: 30,
 	faultWorkerSilent: 40, faultWorkerLate: 40, faultWorkerTwice: 20, faultWorkerWrong: 40,
 	faultWorkerFails: 30, faultReadError: 3000, faultClockJump: 5,
+	faultDiskFull: 20, faultDiskFails: 20, faultLongOutage: 10,
 }
 
 func drawFaults(s *schedule) faults {
@@ -134,14 +139,44 @@ func (w *world) crashes() {
 			return
 		}
 		if w.process != nil {
-			w.faults.counts[faultCrash]++
-			w.crash()
-			w.after(w.between(time.Millisecond, 5*time.Second), func() {
-				if w.process == nil {
-					w.boot()
-				}
-			})
+			w.disaster()
 		}
 		w.crashes()
 	})
 }
+
+// disaster is a crash, or one of its kin.
+func (w *world) disaster() {
+	p := w.process
+	switch {
+	case w.strikes(faultDiskFull):
+		w.say("the disk is full")
+		p.driver.SetFull(true)
+		w.after(w.between(100*time.Millisecond, 5*time.Second), func() {
+			w.say("the disk has room again")
+			w.trouble = w.now
+			p.driver.SetFull(false)
+		})
+		return
+	case w.strikes(faultDiskFails):
+		w.say("the disk fails for good")
+		p.driver.Fail(errDisk)
+		// Fatal tells the server's owner to end it; until then it may do anything
+		// but acknowledge.
+		w.after(w.between(0, 100*time.Millisecond), p.living(w.crash))
+	default:
+		w.faults.counts[faultCrash]++
+		w.crash()
+	}
+	down := w.between(time.Millisecond, 5*time.Second)
+	if w.strikes(faultLongOutage) {
+		down = w.between(time.Minute, 10*time.Minute)
+	}
+	w.after(down+100*time.Millisecond, func() {
+		if w.process == nil {
+			w.boot()
+		}
+	})
+}
+
+var errDisk = errors.New("injected failure of the disk")

@@ -20,7 +20,8 @@ func (w *world) populate() {
 		newWorker(w).connect()
 	}
 	for range 1 + w.chance.IntN(3) {
-		w.client(w.between(10*time.Millisecond, time.Second))
+		// From crowded seconds to quiet hours.
+		w.client(10 * time.Millisecond << w.chance.IntN(11))
 	}
 	w.crashes()
 }

@@ -124,9 +124,13 @@ var forever = epoch.Add(10 * 365 * 24 * time.Hour)
 func (w *world) heal() {
 	w.say("everything heals")
 	w.healed, w.skew = true, 0
+	if w.process != nil && w.process.driver.Err() != nil {
+		w.crash()
+	}
 	if w.process == nil {
 		w.boot()
 	}
+	w.process.driver.SetFull(false)
 	limit := w.now.Add(time.Hour)
 	for w.now.Before(limit) {
 		to := w.now.Add(10 * time.Second)
