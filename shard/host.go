@@ -124,20 +124,30 @@ func (h *Host) View(ctx context.Context, id engine.ID, runID string, read func(*
 	return h.look(ctx, id, runID, func(_ *shard, held *held) { read(held.run) })
 }
 
+// Look is View for a caller that does not wait: done is called once, from any
+// goroutine.
+func (h *Host) Look(id engine.ID, runID string, read func(*workflow.Run), done func(err error)) {
+	h.beginLook(id, runID, func(_ *shard, held *held) { read(held.run) }, done)
+}
+
 func (h *Host) look(ctx context.Context, id engine.ID, runID string, look func(*shard, *held)) error {
 	result := make(chan error, 1)
-	s := h.shardOf(id)
-	s.submit(&request{
-		id: id, runID: runID, outside: true,
-		look: func(held *held) { look(s, held) },
-		done: func(_ any, err error) { result <- err },
-	})
+	h.beginLook(id, runID, look, func(err error) { result <- err })
 	select {
 	case err := <-result:
 		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+func (h *Host) beginLook(id engine.ID, runID string, look func(*shard, *held), done func(error)) {
+	s := h.shardOf(id)
+	s.submit(&request{
+		id: id, runID: runID, outside: true,
+		look: func(held *held) { look(s, held) },
+		done: func(_ any, err error) { done(err) },
+	})
 }
 
 // FeedDone says that the visibility index has these changes on stable storage.

@@ -17,7 +17,21 @@ type watcher struct {
 // Refusal of KindNotFound, or a fault.
 func (h *Host) Wait(ctx context.Context, key engine.RunKey, seenNextEventID int64) error {
 	result := make(chan error, 2) // a fault may be told twice
-	w := &watcher{seen: seenNextEventID, done: func(err error) { result <- err }}
+	stop := h.Watch(key, seenNextEventID, func(err error) { result <- err })
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		stop()
+		return context.Cause(ctx)
+	}
+}
+
+// Watch is Wait for a caller that does not wait: done is called from any
+// goroutine, with a fault perhaps twice. stop ends the watch; done may still be
+// called by someone who is about to.
+func (h *Host) Watch(key engine.RunKey, seenNextEventID int64, done func(err error)) (stop func()) {
+	w := &watcher{seen: seenNextEventID, done: done}
 	s := h.shardOf(key.ID)
 	s.submit(&request{
 		id: key.ID, runID: key.RunID, outside: true,
@@ -28,13 +42,7 @@ func (h *Host) Wait(ctx context.Context, key engine.RunKey, seenNextEventID int6
 			}
 		},
 	})
-	select {
-	case err := <-result:
-		return err
-	case <-ctx.Done():
-		s.inbox.report(func() { s.unwatch(key, w) })
-		return context.Cause(ctx)
-	}
+	return func() { s.inbox.report(func() { s.unwatch(key, w) }) }
 }
 
 // watch registers a watcher, unless what it waits for has happened: then it is
@@ -72,14 +80,17 @@ func (s *shard) removeWatcher(h *held, w *watcher) {
 	}
 }
 
-// wakeWatchers tells those who have waited for what is now durable.
-func (s *shard) wakeWatchers(h *held, seen seen) {
+// wakeWatchers tells those who have waited for what is now durable, and reports
+// whether there were any.
+func (s *shard) wakeWatchers(h *held, seen seen) (any bool) {
 	for w := range h.watchers { // their order is of no consequence
 		if seen.closed || seen.nextEventID != w.seen {
 			s.removeWatcher(h, w)
 			w.done(nil)
+			any = true
 		}
 	}
+	return any
 }
 
 func (s *shard) dropWatchers(h *held, fault error) {

@@ -250,6 +250,17 @@ func (o *observer) anyOf(key engine.RunKey, holds func(*life) bool) bool {
 	return o.auditor.deleted[key.ID]
 }
 
+// known is how many events the disk was seen to have of each run of an id.
+func (o *observer) known(id engine.ID) map[string]int64 {
+	all := map[string]int64{}
+	for _, l := range o.order {
+		if l.key.ID == id {
+			all[l.key.RunID] = int64(len(l.events))
+		}
+	}
+	return all
+}
+
 // quiet reports whether everything has ended and nothing is under way.
 func (o *observer) quiet() bool {
 	return o.left() == ""

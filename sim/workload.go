@@ -40,7 +40,7 @@ func (w *world) client(pause time.Duration) {
 // act is one thing a client does.
 func (w *world) act() {
 	id := workflowID(w.chance.IntN(workflowIDs))
-	switch n := w.chance.IntN(100); {
+	switch n := w.chance.IntN(120); {
 	case n < 45:
 		w.start(id)
 	case n < 80:
@@ -51,8 +51,10 @@ func (w *world) act() {
 		w.cancel(id)
 	case n < 98:
 		w.terminate(id)
-	default:
+	case n < 100:
 		w.delete(id)
+	default:
+		w.reader.read(idOf(id))
 	}
 }
 

@@ -40,6 +40,7 @@ type world struct {
 	faults  faults
 	auditor *auditor
 	disk    *observer
+	reader  *reader
 
 	process *process        // nil while the server is down
 	image   *memstore.Image // the disk while it is down
@@ -69,6 +70,7 @@ func newWorld(o options) *world {
 	}
 	w.auditor = newAuditor(w)
 	w.disk = newObserver(w)
+	w.reader = newReader(w)
 	w.retention = 72 * time.Hour
 	if w.oneIn(3) {
 		w.retention = 30 * time.Second
@@ -162,6 +164,7 @@ func (w *world) checkOften() {
 func (w *world) check() {
 	w.disk.look(w.present())
 	w.auditor.verify()
+	w.reader.check()
 }
 
 // present is what is durable now.
