@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -98,12 +99,24 @@ func readHistory(ctx context.Context, st store.Shard, key engine.RunKey, from, t
 	if from > to {
 		return HistoryPage{}, nil
 	}
+	// Readers mostly ask for the beginning of a batch.
+	page, err := readPage(ctx, st, key, from, from, to, maxBatches)
+	if !errors.Is(err, errInside) {
+		return page, err
+	}
 	first, err := batchHolding(ctx, st, key, from)
 	if err != nil {
 		return HistoryPage{}, err
 	}
-	return readPage(ctx, st, key, first, from, to, maxBatches)
+	page, err = readPage(ctx, st, key, first, from, to, maxBatches)
+	if errors.Is(err, errInside) {
+		err = noHistory(key) // deleted meanwhile
+	}
+	return page, err
 }
+
+// errInside says that no batch begins with the event.
+var errInside = errors.New("the event is inside a batch")
 
 // readPage reads from the batch that begins with first.
 func readPage(ctx context.Context, st store.Shard, key engine.RunKey, first, from, to int64, maxBatches int) (HistoryPage, error) {
@@ -114,6 +127,10 @@ func readPage(ctx context.Context, st store.Shard, key engine.RunKey, first, fro
 	err := st.Scan(ctx, lower, upper, func(e store.Entry) bool {
 		var batch record.HistoryBatch
 		if batch, bad = record.OpenHistory(e.Value); bad != nil {
+			return false
+		}
+		if batch.First != next && next == first {
+			bad = errInside
 			return false
 		}
 		if batch.First != next {
@@ -135,10 +152,14 @@ func readPage(ctx context.Context, st store.Shard, key engine.RunKey, first, fro
 	switch {
 	case err != nil:
 		return HistoryPage{}, fmt.Errorf("read history of %v: %w", key, err)
+	case errors.Is(bad, errInside):
+		return HistoryPage{}, errInside
 	case bad != nil:
 		return HistoryPage{}, damaged(key, bad)
+	case next == first && first > 1:
+		return HistoryPage{}, errInside // or deleted meanwhile
 	case next == first:
-		return HistoryPage{}, noHistory(key) // deleted meanwhile
+		return HistoryPage{}, noHistory(key)
 	}
 	return page, nil
 }

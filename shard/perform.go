@@ -44,11 +44,14 @@ func (s *shard) settle(b *batch, seen seen) {
 	if len(h.fresh) == 0 {
 		h.fresh = nil
 	}
-	s.wakeWatchers(h, seen)
+	awaited := s.wakeWatchers(h, seen)
 	s.settleQueries(h)
-	if seen.closed {
+	switch {
+	case seen.closed && awaited:
+		// They come back for the last event: carryOut retires it then.
+	case seen.closed:
 		s.retire(h)
-	} else if h.entry.leaving {
+	case h.entry.leaving:
 		s.evict(h.entry)
 	}
 }

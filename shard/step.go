@@ -133,6 +133,9 @@ func (s *shard) carryOut(e *entry, r *request) bool {
 		}
 		r.look(h)
 		s.answer(r, nil, nil)
+		if !h.run.Open() {
+			s.retire(h)
+		}
 		return true
 	}
 	var run *workflow.Run
