@@ -63,8 +63,8 @@ crash-long: build ## the same for 30 minutes
 e2e: e2e-go e2e-ts e2e-python e2e-java ## the official SDKs of four languages against the binary
 
 .PHONY: e2e-go
-e2e-go: build ## the Go SDK's suite
-	go test -tags e2e -count 1 -timeout 20m ./e2e/go
+e2e-go: build ## the Go SDK's suite, and bad input over raw gRPC
+	go test -tags e2e -count 1 -timeout 20m ./e2e/go ./e2e/limits
 
 .PHONY: e2e-ts
 e2e-ts: build ## the TypeScript SDK's suite (needs Node 20)
