@@ -167,12 +167,12 @@ func (s *shard) place(h *held, q *query) {
 		q.tell(verdict{err: engine.Refuse(engine.KindWorkflowNotReady, "Workflow execution closed before WorkflowTaskStarted event")})
 	case !run.Open():
 		s.direct(h, q)
+	case run.Info.Task != nil && run.Info.Task.Attempt >= 3:
+		q.tell(verdict{err: engine.Refuse(engine.KindWorkflowNotReady, "Unable to query workflow due to Workflow Task in failed state.")})
 	case run.Info.LastCompletedStartedID == 0:
 		if outlives(run, q.deadline) {
 			q.tell(verdict{err: engine.Refuse(engine.KindWorkflowNotReady, "Workflow task is not scheduled yet.")})
 		}
-	case run.Info.Task != nil && run.Info.Task.Attempt >= 3:
-		q.tell(verdict{err: engine.Refuse(engine.KindWorkflowNotReady, "Unable to query workflow due to Workflow Task in failed state.")})
 	case run.Info.Task == nil:
 		s.direct(h, q)
 	case !q.buffered:

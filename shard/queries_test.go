@@ -193,3 +193,36 @@ func TestHistoryPages(t *testing.T) {
 		}
 	})
 }
+
+// A run whose first workflow task goes on failing says so to a query at once,
+// also to one that was waiting for that task (spec/workflow.md 5.1).
+func TestQueryOfAFailingRun(t *testing.T) {
+	w := newWorld(t)
+	w.do("a", "", startOf("a"))
+	ask := func() chan error {
+		result := make(chan error, 1)
+		go func() {
+			_, err := w.host.Query(context.Background(), idOf("a"), "", &workflowservice.QueryWorkflowRequest{
+				Query: &querypb.WorkflowQuery{QueryType: "state"}})
+			result <- err
+		}()
+		return result
+	}
+	early := ask()
+	for w.host.asked(idOf("a")) == 0 {
+		<-w.woken
+		w.settle()
+	}
+	for range 2 {
+		task := w.take().(*workflow.TaskStarted)
+		w.do("a", "", &workflow.FailWorkflowTask{Token: task.Token, Request: &workflowservice.RespondWorkflowTaskFailedRequest{}})
+	}
+	late := ask()
+	for _, result := range []chan error{early, late} {
+		w.await(func() {
+			if err := <-result; engine.KindOf(err) != engine.KindWorkflowNotReady || !strings.Contains(err.Error(), "Workflow Task in failed state") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
