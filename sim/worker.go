@@ -143,6 +143,7 @@ func (wk *worker) take(p *process, h *matching.Handover, poller engine.Poller) {
 		h.Abort()
 		if wk.oneIn(2) {
 			// It had it after all, and does not know that it is taken for gone.
+			wk.auditor.handed(h.Started)
 			wk.after(wk.latency(), func() { wk.work(h.Started, poller) })
 		}
 		return

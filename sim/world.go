@@ -198,6 +198,7 @@ func (w *world) wall() time.Time { return w.now.Add(w.skew) }
 func (w *world) wind() {
 	if w.strikes(faultClockJump) {
 		w.skew = w.between(-maxSkew, maxSkew)
+		w.trouble = w.now // a time-out may strike at once
 		w.say("the server's clock is off by %v", w.skew)
 	}
 }
