@@ -4,6 +4,9 @@
 // workers answer from small tables instead of running an SDK, so that the
 // figures are the server's and not the client's.
 //
+// With Options.Floor a null server runs beside the real one, and every figure is
+// also given as a ratio to what the same client measured there.
+//
 // It is a client like any other and imports nothing of Perdure.
 package bench
 
@@ -39,7 +42,14 @@ type Options struct {
 	ServerFlags []string
 	// Namespace to work in. Defaults to "default".
 	Namespace string
+	// Floor measures a null server too, in turns with the real one. It is started
+	// by executing Binary with NullCommand.
+	Floor bool
 }
+
+// NullCommand is the subcommand by which Binary serves ServeNull; its one flag
+// is --data.
+const NullCommand = "bench-null"
 
 // Run carries out one scenario and reports what it cost.
 func Run(ctx context.Context, o Options) (*Report, error) {
@@ -48,19 +58,41 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if !ok {
 		return nil, fmt.Errorf("unknown scenario %q; there are %v", o.Scenario, Scenarios())
 	}
+	if o.Floor && play.run != nil {
+		return nil, fmt.Errorf("scenario %q has no floor: it does not measure a closed loop", o.Scenario)
+	}
+	b, err := open(ctx, o, play, reach)
+	if err != nil {
+		return nil, err
+	}
+	defer b.close()
+	switch {
+	case play.run != nil:
+		return play.run(ctx, b)
+	case !o.Floor:
+		return closedLoop(ctx, b)
+	}
+	floor, err := open(ctx, o, play, reachNull)
+	if err != nil {
+		return nil, fmt.Errorf("floor: %w", err)
+	}
+	defer floor.close()
+	return closedLoop(ctx, b, floor)
+}
+
+// open connects to a server and begins to poll it.
+func open(ctx context.Context, o Options, play scenario, reach func(context.Context, Options) (*process, error)) (*bench, error) {
 	server, err := reach(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	defer server.stop()
 	conn, err := grpc.NewClient(server.address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
 	if err != nil {
+		server.stop()
 		return nil, fmt.Errorf("connect to %s: %w", server.address, err)
 	}
-	defer conn.Close()
-
 	b := &bench{
 		Options: o,
 		play:    play,
@@ -69,11 +101,12 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		prefix:  fmt.Sprintf("bench-%s-%d", o.Scenario, time.Now().UnixNano()),
 	}
 	stopWorkers := b.startWorkers(ctx)
-	defer stopWorkers()
-	if play.run != nil {
-		return play.run(ctx, b)
+	b.close = func() {
+		stopWorkers()
+		_ = conn.Close() // nothing is in flight
+		server.stop()
 	}
-	return b.closedLoop(ctx)
+	return b, nil
 }
 
 // Scenarios are the names Run knows, in order.
@@ -114,32 +147,80 @@ type bench struct {
 	// fire is when all timers of the timer scenario are due; see fireAt.
 	fire     time.Time
 	fireOnce sync.Once
+	// close ends workers, connection and server.
+	close func()
+	// latencies and took are of the rounds driven so far.
+	latencies samples
+	took      time.Duration
 }
+
+// settle is how long a server is left alone before and after it is measured:
+// what it does behind its answers (the visibility index, flushes) is its cost too.
+const settle = time.Second
+
+// floorRounds is how often the real server and the floor take turns, so that
+// whatever else the machine does meets both.
+const floorRounds = 4
 
 // closedLoop keeps Concurrency workflows in flight until Count have ended. A
 // short warm-up before the measured part opens connections and fills pools.
-func (b *bench) closedLoop(ctx context.Context) (*Report, error) {
-	warm := min(b.Count/10, 2*b.Concurrency)
-	if _, err := b.drive(ctx, "warm", warm); err != nil {
+// With a floor the two are driven in turns; CPU and writes of each are taken
+// over the whole time, since neither has anything to do in the other's turns
+// but what it put off.
+func closedLoop(ctx context.Context, benches ...*bench) (*Report, error) {
+	before := make([]usage, len(benches))
+	for i, b := range benches {
+		if _, err := b.drive(ctx, "warm", min(b.Count/10, 2*b.Concurrency)); err != nil {
+			return nil, err
+		}
+		if err := wait(ctx, settle); err != nil {
+			return nil, err
+		}
+		var err error
+		if before[i], err = b.server.usage(); err != nil {
+			return nil, err
+		}
+	}
+	if err := inTurns(ctx, benches); err != nil {
 		return nil, err
 	}
-	before, err := b.server.usage()
-	if err != nil {
-		return nil, err
+	reports := make([]*Report, len(benches))
+	for i, b := range benches {
+		after, err := b.server.usage()
+		if err != nil {
+			return nil, err
+		}
+		reports[i] = b.report(b.took, before[i], after)
+		reports[i].Latency = b.latencies.distribution()
 	}
-	began := time.Now()
-	latencies, err := b.drive(ctx, "run", b.Count)
-	if err != nil {
-		return nil, err
+	if len(reports) > 1 {
+		reports[0].compare(reports[1])
 	}
-	took := time.Since(began)
-	after, err := b.server.usage()
-	if err != nil {
-		return nil, err
+	return reports[0], nil
+}
+
+// inTurns drives every server's share of each round.
+func inTurns(ctx context.Context, benches []*bench) error {
+	rounds := 1
+	if len(benches) > 1 {
+		rounds = floorRounds
 	}
-	report := b.report(took, before, after)
-	report.Latency = latencies.distribution()
-	return report, nil
+	for round := range rounds {
+		for _, b := range benches {
+			share := b.Count*(round+1)/rounds - b.Count*round/rounds
+			began := time.Now()
+			latencies, err := b.drive(ctx, fmt.Sprint("run", round), share)
+			if err != nil {
+				return err
+			}
+			b.took += time.Since(began)
+			b.latencies.add(latencies.each...)
+			if err := wait(ctx, settle); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // drive runs count workflows, each from start call to result.

@@ -36,6 +36,18 @@ func reach(ctx context.Context, o Options) (*process, error) {
 	if o.Address != "" {
 		return &process{address: o.Address}, nil
 	}
+	return launch(ctx, o, append([]string{"server", "--port", "0", "--http-port", "-1", "--metrics-port", "0",
+		"--headless"}, o.ServerFlags...))
+}
+
+// reachNull starts a null server.
+func reachNull(ctx context.Context, o Options) (*process, error) {
+	return launch(ctx, o, []string{NullCommand})
+}
+
+// launch starts the binary on a folder of its own and waits until it has said
+// where its gRPC port is.
+func launch(ctx context.Context, o Options, args []string) (*process, error) {
 	binary := o.Binary
 	if binary == "" {
 		self, err := os.Executable()
@@ -48,9 +60,7 @@ func reach(ctx context.Context, o Options) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	flags := append([]string{"server", "--data", folder, "--port", "0", "--http-port", "-1", "--metrics-port", "0",
-		"--headless"}, o.ServerFlags...)
-	cmd := exec.CommandContext(ctx, binary, flags...)
+	cmd := exec.CommandContext(ctx, binary, append(args, "--data", folder)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

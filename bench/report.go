@@ -29,6 +29,24 @@ type Report struct {
 
 	// TimerLateness is how long after its due time each timer fired.
 	TimerLateness *Distribution `json:"timer_lateness,omitempty"`
+
+	// Floor is what the null server cost in the same run, Ratio every figure
+	// divided by its.
+	Floor *Report `json:"floor,omitempty"`
+	Ratio *Ratio  `json:"ratio,omitempty"`
+}
+
+// Ratio is what a server costs in multiples of the floor. For throughput, more
+// is better; for all others, less.
+type Ratio struct {
+	PerSecond  float64 `json:"workflows_per_second"`
+	P50        float64 `json:"latency_p50"`
+	P95        float64 `json:"latency_p95"`
+	P99        float64 `json:"latency_p99"`
+	Max        float64 `json:"latency_max"`
+	CPU        float64 `json:"server_cpu"`
+	Written    float64 `json:"server_written"`
+	PeakMemory float64 `json:"server_peak_memory"`
 }
 
 // Distribution of a time, in milliseconds.
@@ -52,6 +70,26 @@ func (b *bench) report(took time.Duration, before, after usage) *Report {
 	}
 }
 
+func (r *Report) compare(floor *Report) {
+	over := func(a, b float64) float64 {
+		if b == 0 {
+			return 0 // not measured
+		}
+		return a / b
+	}
+	r.Floor = floor
+	r.Ratio = &Ratio{
+		PerSecond:  over(r.PerSecond, floor.PerSecond),
+		P50:        over(r.Latency.P50Millis, floor.Latency.P50Millis),
+		P95:        over(r.Latency.P95Millis, floor.Latency.P95Millis),
+		P99:        over(r.Latency.P99Millis, floor.Latency.P99Millis),
+		Max:        over(r.Latency.MaxMillis, floor.Latency.MaxMillis),
+		CPU:        over(r.CPUMillisEach, floor.CPUMillisEach),
+		Written:    over(r.WrittenKiBEach, floor.WrittenKiBEach),
+		PeakMemory: over(r.PeakMemoryMiB, floor.PeakMemoryMiB),
+	}
+}
+
 // Print writes the report for a person.
 func (r *Report) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -72,7 +110,27 @@ func (r *Report) Print(out io.Writer) error {
 	if r.TimerLateness != nil {
 		line("timers late by", "%s", *r.TimerLateness)
 	}
+	if r.Ratio != nil {
+		r.printFloor(w)
+	}
 	return w.Flush()
+}
+
+func (r *Report) printFloor(w io.Writer) {
+	fmt.Fprintln(w, "\t\t\t")
+	fmt.Fprintln(w, "\tserver\tfloor\tratio")
+	line := func(name string, server, floor, ratio float64) {
+		fmt.Fprintf(w, "%s\t%.3f\t%.3f\t%.2f\n", name, server, floor, ratio)
+	}
+	f := r.Floor
+	line("workflows/s", r.PerSecond, f.PerSecond, r.Ratio.PerSecond)
+	line("p50 ms", r.Latency.P50Millis, f.Latency.P50Millis, r.Ratio.P50)
+	line("p95 ms", r.Latency.P95Millis, f.Latency.P95Millis, r.Ratio.P95)
+	line("p99 ms", r.Latency.P99Millis, f.Latency.P99Millis, r.Ratio.P99)
+	line("max ms", r.Latency.MaxMillis, f.Latency.MaxMillis, r.Ratio.Max)
+	line("CPU ms/workflow", r.CPUMillisEach, f.CPUMillisEach, r.Ratio.CPU)
+	line("KiB/workflow", r.WrittenKiBEach, f.WrittenKiBEach, r.Ratio.Written)
+	line("peak MiB", r.PeakMemoryMiB, f.PeakMemoryMiB, r.Ratio.PeakMemory)
 }
 
 func (d Distribution) String() string {
@@ -85,10 +143,10 @@ type samples struct {
 	each []time.Duration
 }
 
-func (s *samples) add(d time.Duration) {
+func (s *samples) add(each ...time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.each = append(s.each, d)
+	s.each = append(s.each, each...)
 }
 
 func (s *samples) len() int {

@@ -125,8 +125,13 @@ func (f *Frontend) Register(s *grpc.Server) {
 
 // ServerOptions are how a server of the API must be made (service.md 1.4).
 func (f *Frontend) ServerOptions() []grpc.ServerOption {
+	return append(TransportOptions(), grpc.ChainUnaryInterceptor(f.intercept))
+}
+
+// TransportOptions are the part of ServerOptions that is about connections and
+// the size of messages.
+func TransportOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(f.intercept),
 		grpc.MaxRecvMsgSize(MaxReceiveBytes),
 		grpc.MaxSendMsgSize(maxSendBytes),
 		// SDKs ping every 30 s, with or without calls in flight, and must not be

@@ -43,6 +43,10 @@ func (s *Server) DialOptions() []grpc.DialOption {
 	}
 }
 
+// TransportOptions are how the server's gRPC connections are kept and bounded,
+// for a server that is to be compared with it.
+func TransportOptions() []grpc.ServerOption { return frontend.TransportOptions() }
+
 // startEdge starts the API on the in-memory connection.
 func (s *Server) startEdge(context.Context) error {
 	s.grpc = grpc.NewServer(s.front.ServerOptions()...)

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/perdure/perdure/bench"
+	"github.com/perdure/perdure/server"
 )
 
 func benchCommand() *cobra.Command {
@@ -39,6 +40,25 @@ func benchCommand() *cobra.Command {
 	f.StringVar(&o.Address, "address", "", "gRPC address of a running server; none: one is started")
 	f.StringVar(&o.Namespace, "namespace", "default", "namespace to work in")
 	f.StringArrayVar(&o.ServerFlags, "server-flag", nil, "flag for the server that is started; repeatable")
+	f.BoolVar(&o.Floor, "floor", false, "measure a server that does nothing, too, and give ratios to it")
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
+	return cmd
+}
+
+// benchNullCommand is what `bench --floor` starts beside the server.
+func benchNullCommand() *cobra.Command {
+	var folder string
+	cmd := &cobra.Command{
+		Use:    bench.NullCommand,
+		Short:  "Serve the floor of perdure bench",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return bench.ServeNull(cmd.Context(), folder, server.TransportOptions(), func(address string) {
+				fmt.Fprintln(cmd.OutOrStdout(), "gRPC", address)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&folder, "data", "", "folder for the log")
 	return cmd
 }
