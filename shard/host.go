@@ -235,10 +235,9 @@ func (h *Host) openingEnded() (stopping bool) {
 	return h.mu.stopping
 }
 
-// Stop takes no more inputs, finishes and writes what is under way, and closes
-// the shards. When ctx ends first its error is returned; nothing acknowledged
-// is lost then either. It may be called again.
-func (h *Host) Stop(ctx context.Context) error {
+// BeginStop is the first half of Stop: no more inputs are taken, and what is
+// under way is being finished when it returns.
+func (h *Host) BeginStop() {
 	h.mu.Lock()
 	if !h.mu.stopping {
 		h.mu.stopping = true
@@ -251,6 +250,13 @@ func (h *Host) Stop(ctx context.Context) error {
 	for i := range h.shards {
 		h.shards[i].Load().stop()
 	}
+}
+
+// Stop takes no more inputs, finishes and writes what is under way, and closes
+// the shards. When ctx ends first its error is returned; nothing acknowledged
+// is lost then either. It may be called again.
+func (h *Host) Stop(ctx context.Context) error {
+	h.BeginStop()
 	if err := wait(ctx, h.mu.still); err != nil {
 		return err
 	}

@@ -27,12 +27,20 @@ type auditor struct {
 	// taskStarts are the start versions handed out for a workflow task (I4), the
 	// same for activities by another number.
 	taskStarts map[activityKey]int64
+	// beats are the latest details of a heartbeat that was acknowledged, and the
+	// start it came from.
+	beats map[activityKey]beat
 	// deleted are ids somebody has asked to delete.
 	deleted map[engine.ID]bool
 	// rows is the visibility index, by run.
 	rows map[engine.RunKey]*engine.VisibilityRecord
 
 	acknowledged, checked int
+}
+
+type beat struct {
+	start   int64
+	details string
 }
 
 type activityKey struct {
@@ -51,7 +59,7 @@ type fact struct {
 func newAuditor(w *world) *auditor {
 	return &auditor{
 		world: w, completions: map[string]bool{}, endings: map[activityKey]string{}, starts: map[activityKey]int64{},
-		taskStarts: map[activityKey]int64{}, deleted: map[engine.ID]bool{}, rows: map[engine.RunKey]*engine.VisibilityRecord{},
+		beats: map[activityKey]beat{}, taskStarts: map[activityKey]int64{}, deleted: map[engine.ID]bool{}, rows: map[engine.RunKey]*engine.VisibilityRecord{},
 	}
 }
 
@@ -71,6 +79,10 @@ func (a *auditor) answered(id engine.ID, runID string, in workflow.Input, reply 
 		a.signaledSomewhere(id, in.Request.SignalName)
 	case *workflow.CompleteWorkflowTask:
 		a.taskCompleted(in, reply)
+	case *workflow.HeartbeatActivity:
+		if t := in.Ref.Token; t != nil {
+			a.beats[activityKey{t.Run, t.ScheduledEventID}] = beat{t.Stamp, string(in.Details.Payloads[0].Data)}
+		}
 	case *workflow.CompleteActivity:
 		a.activityEnded(in.Ref, enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED)
 	case *workflow.CancelActivity:
@@ -203,6 +215,25 @@ func (a *auditor) lostStart(l *life, ev *historypb.HistoryEvent) {
 		return
 	}
 	a.broken("workflow task %d of %s was started for a worker, never reached one, and timed out:\n%s", t.ScheduledEventId, short(l.key), l.tell())
+}
+
+// nothingForgotten is asked after a clean stop: then even the details of the last
+// heartbeats are on the disk.
+func (a *auditor) nothingForgotten() {
+	for _, l := range a.disk.order {
+		if l.state == nil || !l.state.Open() {
+			continue
+		}
+		for id, state := range l.state.Activities {
+			b, ok := a.beats[activityKey{l.key, id}]
+			if !ok || state.Stamp != b.start {
+				continue
+			}
+			if got := string(state.HeartbeatDetails.GetPayloads()[0].GetData()); got != b.details {
+				a.broken("I1: after a clean stop the heartbeat of activity %d of %s is %q, acknowledged was %q", id, short(l.key), got, b.details)
+			}
+		}
+	}
 }
 
 func (a *auditor) deleting(id engine.ID) { a.deleted[id] = true }

@@ -44,13 +44,14 @@ const (
 	faultDiskFull      = "disk full for a while"
 	faultDiskFails     = "disk fails for good, the server ends"
 	faultLongOutage    = "server down for minutes"
+	faultCleanStop     = "clean stop"
 )
 
 var allFaults = []string{
 	faultUnknownCommit, faultFailedCommit, faultSlowCommit, faultSlowWork, faultLostRequest, faultLostReply,
 	faultPollGone, faultHandoverGone, faultWorkerSilent, faultWorkerLate, faultWorkerTwice, faultWorkerWrong,
 	faultWorkerFails, faultReadError, faultClockJump,
-	faultDiskFull, faultDiskFails, faultLongOutage,
+	faultDiskFull, faultDiskFails, faultLongOutage, faultCleanStop,
 }
 
 // usual rates, one in so many.
@@ -59,7 +60,7 @@ var usual = map[string]int{
 	faultLostRequest: 100, faultLostReply: 100, faultPollGone: 10, faultHandoverGone: 30,
 	faultWorkerSilent: 40, faultWorkerLate: 40, faultWorkerTwice: 20, faultWorkerWrong: 40,
 	faultWorkerFails: 30, faultReadError: 3000, faultClockJump: 5,
-	faultDiskFull: 20, faultDiskFails: 20, faultLongOutage: 10,
+	faultDiskFull: 20, faultDiskFails: 20, faultLongOutage: 10, faultCleanStop: 5,
 }
 
 func drawFaults(s *schedule) faults {
@@ -164,10 +165,18 @@ func (w *world) disaster() {
 		// Fatal tells the server's owner to end it; until then it may do anything
 		// but acknowledge.
 		w.after(w.between(0, 100*time.Millisecond), p.living(w.crash))
+	case w.strikes(faultCleanStop):
+		w.stop()
+		return
 	default:
 		w.faults.counts[faultCrash]++
 		w.crash()
 	}
+	w.rise()
+}
+
+// rise starts the server again after a while.
+func (w *world) rise() {
 	down := w.between(time.Millisecond, 5*time.Second)
 	if w.strikes(faultLongOutage) {
 		down = w.between(time.Minute, 10*time.Minute)

@@ -92,6 +92,36 @@ func (w *world) crash() {
 	}
 }
 
+// stop ends the server as an operator does. It must come to rest in a while, and
+// then forget nothing at all: not even what a crash may forget (I1).
+func (w *world) stop() {
+	p := w.process
+	if p.driver.Full() {
+		return // it would wait for room
+	}
+	w.say("the server is asked to stop")
+	w.trouble = w.now
+	p.matcher.DrainPolls()
+	p.host.BeginStop()
+	w.after(5*time.Second, p.living(func() {
+		w.trouble = w.now
+		if p.driver.Full() || p.driver.Err() != nil {
+			return
+		}
+		// All is at rest, so that this does not wait; a real second is for the
+		// case that it is not.
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := p.host.Stop(ctx); err != nil {
+			w.broken("the server does not stop: %v", err)
+		}
+		w.say("the server has stopped")
+		w.crash()
+		w.auditor.nothingForgotten()
+		w.rise()
+	}))
+}
+
 // living is f as long as the process lives, and nothing afterwards.
 func (p *process) living(f func()) func() {
 	return func() {
