@@ -97,6 +97,9 @@ type Task struct {
 	Priority       int32
 	FairnessKey    string
 	FairnessWeight float32
+	// Volatile: the task lives in memory only (a speculative workflow task), and
+	// so does its offer: it has no row in the backlog.
+	Volatile bool
 }
 
 // IsWorkflow reports whether this is a workflow task (else an activity task).
@@ -162,6 +165,12 @@ type Limits struct {
 	FairnessKeyBytes        int
 	WorkflowTaskBackoffBase time.Duration // added to the task timeout from attempt 4 on, doubling
 	WorkflowTaskBackoffMax  time.Duration
+	UpdatesInFlight         int // admitted, sent or accepted at one time
+	UpdatesInFlightBytes    int // their requests together
+	UpdatesPerRun           int
+	// SpeculativeScheduleToStart is how long a speculative workflow task waits
+	// on a normal queue before it becomes a normal one.
+	SpeculativeScheduleToStart time.Duration
 }
 
 // DefaultLimits are the limits of an unconfigured server.
@@ -200,5 +209,10 @@ func DefaultLimits() *Limits {
 		FairnessKeyBytes:        64,
 		WorkflowTaskBackoffBase: 5 * time.Second,
 		WorkflowTaskBackoffMax:  10 * time.Minute,
+		UpdatesInFlight:         10,
+		UpdatesInFlightBytes:    20 * mib,
+		UpdatesPerRun:           2000,
+
+		SpeculativeScheduleToStart: 5 * time.Second,
 	}
 }

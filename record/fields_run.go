@@ -178,6 +178,14 @@ func requestFields(c *coder, r *workflow.Request) {
 	c.bool(3, &r.Buffered)
 }
 
+func updateFields(c *coder, u *workflow.Update) {
+	c.int(1, &u.AcceptedEventID)
+	c.int(2, &u.AcceptedBatchID)
+	c.int(3, &u.CompletedEventID)
+	c.int(4, &u.CompletedBatchID)
+	c.int(5, &u.RequestBytes)
+}
+
 func idFields(c *coder, id *engine.ID) {
 	c.str(1, &id.NamespaceID)
 	number(c, 2, &id.Archetype)

@@ -94,6 +94,7 @@ var samples = map[string]any{
 		Target: &commonpb.WorkflowExecution{WorkflowId: "other"}, Control: "c", RequestID: "r",
 	},
 	"request": &workflow.Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED, EventID: 3},
+	"update":  &workflow.Update{AcceptedEventID: 8, AcceptedBatchID: 7, CompletedEventID: 9, CompletedBatchID: 7, RequestBytes: 120},
 	"current": &Current{RunID: sampleRun.RunID},
 	"task":    &sampleTask,
 	"message": &engine.Message{

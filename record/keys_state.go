@@ -22,6 +22,7 @@ const (
 	PartCancel           Part = 20 // by initiated event id
 	PartRequest          Part = 21 // by request id
 	PartBuffered         Part = 22 // by order of arrival
+	PartUpdate           Part = 23 // by update id
 )
 
 // keyed says how the things of a part are named in its rows.
@@ -31,7 +32,7 @@ func (p Part) keyed() keying {
 		return bySingle
 	case PartActivity, PartChild, PartSignal, PartCancel, PartBuffered:
 		return byNumber
-	case PartTimer, PartRequest:
+	case PartTimer, PartRequest, PartUpdate:
 		return byText
 	}
 	return unknownPart

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"pgregory.net/rapid"
 
@@ -17,7 +19,9 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
+	protocolpb "go.temporal.io/api/protocol/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	updatepb "go.temporal.io/api/update/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
@@ -90,7 +94,7 @@ func (l *life) anything() {
 		l.start()
 		return
 	}
-	happenings := []func(){l.due, l.signal, l.startSomething, l.startSomething, l.startSomething, l.rare}
+	happenings := []func(){l.due, l.signal, l.update, l.startSomething, l.startSomething, l.startSomething, l.rare}
 	if l.task != nil {
 		happenings = append(happenings, l.completeTask, l.completeTask, l.completeTask, l.endTask)
 	}
@@ -150,6 +154,9 @@ func (l *life) settle(res *workflow.Result, err error) any {
 func (l *life) commit(b *store.Batch, key engine.RunKey, c *workflow.Change) {
 	WriteChange(b, key, c)
 	for i := range c.Offers {
+		if c.Offers[i].Volatile {
+			continue
+		}
 		b.Put(TaskKey(&c.Offers[i]), EncodeTask(&c.Offers[i]))
 	}
 	for i := range c.Withdrawn {
@@ -169,12 +176,27 @@ func (l *life) check() {
 	}
 	lived := *l.run
 	lived.Started, lived.Scheduled = nil, nil // caches
+	forgetVolatile(&lived)
 	compare(l, "Run", reflect.ValueOf(&lived), reflect.ValueOf(loaded))
+	info := l.run.Info
+	l.run.Info = lived.Info
+	defer func() { l.run.Info = info }()
 	if a, b := l.run.NextDeadline(), loaded.NextDeadline(); !a.Equal(b) {
 		l.Fatalf("next deadline %v, loaded %v", a, b)
 	}
 	l.checkBacklog(loaded)
 	l.checkHistory()
+}
+
+// forgetVolatile takes from a run what is in memory only: updates that nobody has
+// accepted, and the workflow task made for them.
+func forgetVolatile(run *workflow.Run) {
+	run.Proposals = nil
+	if t := run.Info.Task; t != nil && t.Type == workflow.TaskSpeculative {
+		info := *run.Info
+		info.Task = nil
+		run.Info = &info
+	}
 }
 
 func (l *life) checkBacklog(loaded *workflow.Run) {
@@ -248,7 +270,7 @@ func (l *life) encoded() map[string]string {
 		Start: r.Start, Info: r.Info, Memo: r.Memo, MemoChanged: true,
 		SearchAttributes: r.SearchAttributes, SearchAttributesChanged: true,
 		Activities: r.Activities, Timers: r.Timers, Children: r.Children, Signals: r.Signals, Cancels: r.Cancels,
-		Requests: r.Requests, Buffered: r.Buffered,
+		Requests: r.Requests, Updates: r.Updates, Buffered: r.Buffered,
 	})
 	rows := make(map[string]string)
 	for _, op := range b.Ops {
@@ -275,6 +297,41 @@ func (l *life) signal() {
 	l.step(&workflow.Signal{Request: &workflowservice.SignalWorkflowExecutionRequest{
 		SignalName: "s", RequestId: fmt.Sprint("signal-", rapid.IntRange(0, 5).Draw(l.T, "request")),
 	}})
+}
+
+func (l *life) update() {
+	l.step(&workflow.UpdateWorkflow{Request: &workflowservice.UpdateWorkflowExecutionRequest{Request: &updatepb.Request{
+		Meta: &updatepb.Meta{UpdateId: fmt.Sprint("update-", rapid.IntRange(0, 5).Draw(l.T, "update"))},
+	}}})
+}
+
+// messages answer updates, mostly as a worker should.
+func (l *life) messages() (messages []*protocolpb.Message) {
+	say := func(id, what string, body proto.Message) {
+		packed, err := anypb.New(body)
+		if err != nil {
+			l.Fatal(err)
+		}
+		messages = append(messages, &protocolpb.Message{Id: id + what, ProtocolInstanceId: id, Body: packed})
+	}
+	for _, id := range order(l.run.Proposals) {
+		if l.run.Proposals[id].Sent == 0 {
+			continue
+		}
+		switch rapid.IntRange(0, 4).Draw(l.T, "answer") {
+		case 0, 1:
+			say(id, "accept", &updatepb.Acceptance{AcceptedRequestMessageId: "m"})
+		case 2, 3:
+			say(id, "reject", &updatepb.Rejection{Failure: &failurepb.Failure{Message: "no"}})
+		}
+	}
+	for _, id := range order(l.run.Updates) {
+		if l.run.Updates[id].CompletedEventID == 0 && rapid.Bool().Draw(l.T, "answered") {
+			say(id, "complete", &updatepb.Response{Meta: &updatepb.Meta{UpdateId: id},
+				Outcome: &updatepb.Outcome{Value: &updatepb.Outcome_Success{Success: &commonpb.Payloads{}}}})
+		}
+	}
+	return messages
 }
 
 func (l *life) rare() {
@@ -334,7 +391,7 @@ func (l *life) started(a *workflow.ActivityStarted) {
 }
 
 func (l *life) completeTask() {
-	req := &workflowservice.RespondWorkflowTaskCompletedRequest{Identity: "me"}
+	req := &workflowservice.RespondWorkflowTaskCompletedRequest{Identity: "me", Messages: l.messages()}
 	for range rapid.IntRange(0, 3).Draw(l.T, "commands") {
 		req.Commands = append(req.Commands, l.command())
 	}

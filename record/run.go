@@ -20,7 +20,8 @@ import (
 )
 
 // WriteChange writes what a step changed of a run: the parts of its state and its
-// new history. The rest of a change (offers, messages, visibility, deadline,
+// new history, but not what is in memory only (Proposals, a speculative workflow
+// task). The rest of a change (offers, messages, visibility, deadline,
 // current pointer) has keys or numbers that only the shell knows and is written
 // with EncodeTask and its kin. The operations come in a fixed order.
 //
@@ -34,7 +35,7 @@ func WriteChange(b *store.Batch, key engine.RunKey, c *workflow.Change) {
 	if c.Start != nil {
 		w.put(StateKey{Part: PartStart}, encode(kind(PartStart), c.Start, startFields))
 	}
-	w.put(StateKey{Part: PartInfo}, encode(kind(PartInfo), c.Info, infoFields))
+	w.put(StateKey{Part: PartInfo}, encodeInfo(c.Info))
 	if c.MemoChanged {
 		writeMessage(&w, StateKey{Part: PartMemo}, c.Memo)
 	}
@@ -47,6 +48,7 @@ func WriteChange(b *store.Batch, key engine.RunKey, c *workflow.Change) {
 	writeNumbered(&w, PartSignal, c.Signals, externalFields)
 	writeNumbered(&w, PartCancel, c.Cancels, externalFields)
 	writeNamed(&w, PartRequest, c.Requests, requestFields)
+	writeNamed(&w, PartUpdate, c.Updates, updateFields)
 	for _, n := range order(c.Buffered) {
 		writeMessage(&w, StateKey{Part: PartBuffered, Number: n}, c.Buffered[n])
 	}
@@ -59,7 +61,18 @@ func WriteChange(b *store.Batch, key engine.RunKey, c *workflow.Change) {
 // (Info.Armed), without a step.
 func WriteInfo(b *store.Batch, key engine.RunKey, info *workflow.Info) {
 	w := partWriter{b: b, run: key}
-	w.put(StateKey{Part: PartInfo}, encode(kind(PartInfo), info, infoFields))
+	w.put(StateKey{Part: PartInfo}, encodeInfo(info))
+}
+
+// encodeInfo leaves a speculative workflow task out: it is in memory only, as
+// are the updates it was made for.
+func encodeInfo(info *workflow.Info) []byte {
+	if t := info.Task; t != nil && t.Type == workflow.TaskSpeculative {
+		stored := *info
+		stored.Task = nil
+		info = &stored
+	}
+	return encode(kind(PartInfo), info, infoFields)
 }
 
 // DeleteRun removes the state and history of a run. What points to it (the
@@ -163,6 +176,7 @@ func NewLoader(key engine.RunKey) *Loader {
 		Signals:    make(map[int64]*workflow.External),
 		Cancels:    make(map[int64]*workflow.External),
 		Requests:   make(map[string]*workflow.Request),
+		Updates:    make(map[string]*workflow.Update),
 		Buffered:   make(map[int64]*historypb.HistoryEvent),
 	}}
 }
@@ -224,6 +238,8 @@ func (l *Loader) part(k StateKey, v []byte) (err error) {
 		r.Cancels[k.Number], err = decode(what, v, externalFields)
 	case PartRequest:
 		r.Requests[k.Text], err = decode(what, v, requestFields)
+	case PartUpdate:
+		r.Updates[k.Text], err = decode(what, v, updateFields)
 	case PartBuffered:
 		ev := new(historypb.HistoryEvent)
 		err = decodeMessage(what, v, ev)

@@ -26,6 +26,7 @@ func (d *draft) taskStarted() bool {
 // started_event_ids that refer to a buffered event are left 0 and filled by the
 // flush. The event must not be changed afterwards.
 func (d *draft) arrive(ev *historypb.HistoryEvent) (id int64, buffered bool) {
+	d.realise() // a speculative task stands before the event, and may not be forgotten
 	if !d.taskStarted() {
 		d.dropVirtualTask()
 		return d.append(ev), false

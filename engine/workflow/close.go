@@ -18,6 +18,7 @@ func (d *draft) closeRun(status enumspb.WorkflowExecutionStatus, ev *historypb.H
 	d.info.Task = nil
 	d.info.Sticky = nil
 	d.info.Closing = false
+	d.closeUpdates(newRunID != "")
 	d.closePending()
 
 	d.info.CloseBatchID = d.batchID()

@@ -43,8 +43,7 @@ func (c *completion) command(cmd *commandpb.Command) error {
 	case enumspb.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION:
 		return c.continueAsNew(cmd)
 	case enumspb.COMMAND_TYPE_PROTOCOL_MESSAGE:
-		return failTask(enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE,
-			"workflow updates are not supported by this server")
+		return c.protocolMessage(cmd)
 	case enumspb.COMMAND_TYPE_SCHEDULE_NEXUS_OPERATION, enumspb.COMMAND_TYPE_REQUEST_CANCEL_NEXUS_OPERATION:
 		return failTask(enumspb.WORKFLOW_TASK_FAILED_CAUSE_FEATURE_DISABLED,
 			"Nexus operations are not supported by this server")

@@ -7,6 +7,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
+	protocolpb "go.temporal.io/api/protocol/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
@@ -36,6 +37,8 @@ type completion struct {
 	eager []int64
 	// forceTask: a new workflow task is due although nothing was flushed.
 	forceTask bool
+	// carried are the protocol messages carried out so far.
+	carried map[*protocolpb.Message]bool
 }
 
 // taskFailure is the error of a command that fails the workflow task and undoes
@@ -120,6 +123,7 @@ func failCompletion(env *engine.Env, run *Run, in *CompleteWorkflowTask, f *task
 	if f.Terminate {
 		d.terminateRun(termination{reason: f.Error(), identity: systemIdentity, task: end})
 	} else {
+		d.failSent()
 		d.endTask(end)
 		d.info.Closing = unhandled
 	}
@@ -137,23 +141,23 @@ func serverFailure(message string) *failurepb.Failure {
 func (c *completion) carryOut() (*TaskCompleted, error) {
 	beat := isHeartbeat(c.req)
 	original := c.info.Task.OriginalScheduledTime
+	if c.discards() {
+		return c.discard()
+	}
 	c.recordCompletion()
 	if c.env.Namespace.BadBinaries[c.req.GetBinaryChecksum()] {
 		return nil, failTask(enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_BINARY,
 			"binary %s is marked as bad deployment", c.req.GetBinaryChecksum())
 	}
 	c.recordWorker()
-	for _, cmd := range c.req.GetCommands() {
-		if err := c.command(cmd); err != nil {
-			return nil, err
-		}
-	}
-	if len(c.req.GetMessages()) > 0 {
-		return nil, failTask(enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE,
-			"workflow updates are not supported by this server")
+	if err := c.commands(); err != nil {
+		return nil, err
 	}
 	if !c.isOpen() {
 		return &TaskCompleted{}, nil
+	}
+	if !beat {
+		c.rejectUnanswered()
 	}
 	for _, after := range c.afterCommands {
 		after()
@@ -165,6 +169,22 @@ func (c *completion) carryOut() (*TaskCompleted, error) {
 	}
 	c.nextTask(reply, beat, original)
 	return reply, nil
+}
+
+// commands carries out the commands, and after them the messages that no command
+// has named. Before a command that closes the run, though: nothing can follow it.
+func (c *completion) commands() error {
+	for _, cmd := range c.req.GetCommands() {
+		if closesRun(cmd.GetCommandType()) {
+			if err := c.otherMessages(); err != nil {
+				return err
+			}
+		}
+		if err := c.command(cmd); err != nil {
+			return err
+		}
+	}
+	return c.otherMessages()
 }
 
 // recordCompletion ends the task in history and state. A virtual task becomes
@@ -195,6 +215,7 @@ func (c *completion) recordCompletion() {
 		}}
 	c.completedID = c.append(ev)
 
+	c.info.FirstTaskDone = true // an update may have brought the task before its time
 	c.info.Task = nil
 	c.info.NextAttempt = 1
 	c.info.LastCompletedStartedID = t.StartedEventID
@@ -215,11 +236,16 @@ func stickyOf(a *taskqueuepb.StickyExecutionAttributes) *Sticky {
 // worker with the reply if it asked for that. The time at which a row of
 // heartbeats began is carried along.
 func (c *completion) nextTask(reply *TaskCompleted, beat bool, original time.Time) {
-	if !c.taskWanted || !c.mayHaveTask() {
+	if !c.taskWanted && !c.unsent() || !c.mayHaveTask() {
 		return
 	}
+	var t *Task
+	if c.taskWanted || !c.req.GetReturnNewWorkflowTask() {
+		t = c.scheduleTask()
+	} else {
+		t = c.scheduleSpeculative()
+	}
 	c.taskWanted = false
-	t := c.scheduleTask()
 	if beat {
 		t.OriginalScheduledTime = original
 	}

@@ -43,6 +43,16 @@
 // batches, the parts that differ, offers, messages. Run.Apply brings it in. A
 // completion whose third command is bad is undone by forgetting its draft.
 //
-// Not built yet: updates, reset, pause, Nexus operations and completion
+// # Updates
+//
+//	admitted --start of a workflow task--> sent --+--> accepted --> completed
+//	    ^                                     |   +--> rejected (no trace)
+//	    +-- the task failed or timed out -----+
+//
+// Proposals, the updates no worker has accepted, and the speculative workflow
+// task that brings one to a worker are in memory only (update.go,
+// speculative.go, docs/design/0002-updates.md).
+//
+// Not built yet: reset, pause, Nexus operations and completion
 // callbacks. Commands and requests that ask for them are refused in so many words.
 package workflow

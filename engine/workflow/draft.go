@@ -34,6 +34,8 @@ type draft struct {
 	signals    overlay[int64, External]
 	cancels    overlay[int64, External]
 	requests   overlay[string, Request]
+	updates    overlay[string, Update]
+	proposals  overlay[string, Proposal]
 	buffered   overlay[int64, historypb.HistoryEvent]
 
 	change Change
@@ -62,6 +64,8 @@ func newDraft(env *engine.Env, run *Run) *draft {
 		signals:    overlay[int64, External]{base: run.Signals},
 		cancels:    overlay[int64, External]{base: run.Cancels},
 		requests:   overlay[string, Request]{base: run.Requests},
+		updates:    overlay[string, Update]{base: run.Updates},
+		proposals:  overlay[string, Proposal]{base: run.Proposals},
 		buffered:   overlay[int64, historypb.HistoryEvent]{base: run.Buffered},
 	}
 }
@@ -146,6 +150,8 @@ func (d *draft) finish() *Change {
 	c.Signals = d.signals.changed
 	c.Cancels = d.cancels.changed
 	c.Requests = d.requests.changed
+	c.Updates = d.updates.changed
+	c.Proposals = d.proposals.changed
 	c.Buffered = d.buffered.changed
 	return &c
 }
@@ -225,6 +231,10 @@ func (r *Run) Apply(c *Change) {
 	r.Signals = merge(r.Signals, c.Signals)
 	r.Cancels = merge(r.Cancels, c.Cancels)
 	r.Requests = merge(r.Requests, c.Requests)
+	r.Updates = merge(r.Updates, c.Updates)
+	if len(c.Proposals) > 0 {
+		r.Proposals = merge(r.Proposals, c.Proposals)
+	}
 	r.Buffered = merge(r.Buffered, c.Buffered)
 	r.keepScheduled(c)
 	r.deadlines.applied(r, c)

@@ -7,6 +7,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
+	updatepb "go.temporal.io/api/update/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
@@ -32,6 +33,13 @@ type (
 	SignalWithStart struct {
 		Request *workflowservice.SignalWithStartWorkflowExecutionRequest
 	}
+	// UpdateWithStart has the current run take an update, or starts one that
+	// begins with it. Reply: *UpdatedWithStart.
+	UpdateWithStart struct {
+		Start  *workflowservice.StartWorkflowExecutionRequest
+		Update *workflowservice.UpdateWorkflowExecutionRequest
+		Poller engine.Poller
+	}
 )
 
 // The inputs that concern a run.
@@ -52,6 +60,11 @@ type (
 		// From is set for a parent's close, or is a MessageStartChild that is
 		// taken back: its sender closed before it knew of the child.
 		From *engine.Message
+	}
+	// UpdateWorkflow admits an update, which has an id. Reply: *UpdateStatus.
+	// What becomes of it later is in Change.News.
+	UpdateWorkflow struct {
+		Request *workflowservice.UpdateWorkflowExecutionRequest
 	}
 	// Delete terminates an open run and removes every trace of it.
 	// Reply: *workflowservice.DeleteWorkflowExecutionResponse.
@@ -137,6 +150,8 @@ type (
 
 func (*StartWorkflow) input()        {}
 func (*SignalWithStart) input()      {}
+func (*UpdateWithStart) input()      {}
+func (*UpdateWorkflow) input()       {}
 func (*Signal) input()               {}
 func (*RequestCancel) input()        {}
 func (*Terminate) input()            {}
@@ -215,7 +230,14 @@ type TaskStarted struct {
 	HistoryTo   int64
 	// Virtual events follow the stored ones (transient and speculative tasks).
 	Virtual []*historypb.HistoryEvent
+	// Updates the worker is to look at, in order of admission. Each becomes a
+	// protocol message sequenced at SequencingEventID.
+	Updates []*updatepb.Request
 }
+
+// SequencingEventID is the place in history at which the task's updates arrive:
+// just before its start.
+func (t *TaskStarted) SequencingEventID() int64 { return t.StartedEventID - 1 }
 
 // TaskCompleted is the reply of CompleteWorkflowTask.
 type TaskCompleted struct {

@@ -50,7 +50,7 @@ func needsStarted(run *Run, in Input) bool {
 }
 
 // StepID carries out an input that concerns an id: StartWorkflow and
-// SignalWithStart. current is the newest run of the id, open or closed, or nil.
+// SignalWithStart and UpdateWithStart. current is the newest run of the id, open or closed, or nil.
 // Result.Run is then the change of current. An error is always an
 // *engine.Refusal and means that nothing changed.
 func StepID(env *engine.Env, id engine.ID, current *Run, in Input) (*Result, error) {
@@ -61,6 +61,8 @@ func StepID(env *engine.Env, id engine.ID, current *Run, in Input) (*Result, err
 		res, err = startWorkflow(env, id, current, in)
 	case *SignalWithStart:
 		res, err = signalWithStart(env, id, current, in)
+	case *UpdateWithStart:
+		res, err = updateWithStart(env, id, current, in)
 	default:
 		return nil, engine.Refuse(engine.KindUnimplemented, "input %T does not concern an id", in)
 	}
@@ -97,6 +99,8 @@ func (d *draft) step(in Input) (reply any, err error) {
 		return d.requestCancel(in)
 	case *Terminate:
 		return d.terminate(in)
+	case *UpdateWorkflow:
+		return d.updateWorkflow(in)
 	case *Delete:
 		return d.delete()
 	case *StartWorkflowTask:

@@ -58,6 +58,7 @@ func draw(t *rapid.T, w *world) (line, input string) {
 		"poll", "poll", "poll", "poll", "poll", "poll", "complete", "complete", "complete", "complete", "complete", "complete",
 		"fail-task", "abort-task", "due", "due", "due", "due", "now", "now",
 		"poll-activity", "poll-activity", "activity", "activity", "activity", "deliver", "deliver",
+		"update", "update", "update", "update-with-start", "reload",
 	}).Draw(t, "op"); op {
 	case "start":
 		return op + " " + id + request + rapid.SampledFrom([]string{"", " eager", " delay=3s", " attempts=3", " cron=@every_2s",
@@ -65,6 +66,17 @@ func draw(t *rapid.T, w *world) (line, input string) {
 			" reuse=REJECT_DUPLICATE"}).Draw(t, "start"), ""
 	case "signal-with-start":
 		return op + " " + id + " signal=s" + request + rapid.SampledFrom([]string{"", " delay=2s", " conflict=TERMINATE_EXISTING"}).Draw(t, "start"), ""
+	case "update-with-start":
+		return op + " " + id + drawUpdate(t, " update=") + request + rapid.SampledFrom([]string{"", " conflict=USE_EXISTING",
+			" conflict=TERMINATE_EXISTING", " reuse=REJECT_DUPLICATE"}).Draw(t, "start"), ""
+	case "update", "reload":
+		if w.find(id) == nil {
+			return "", ""
+		}
+		if op == "update" {
+			id += drawUpdate(t, " ")
+		}
+		return op + " " + id, ""
 	case "end":
 		op = rapid.SampledFrom([]string{"terminate", "terminate", "delete"}).Draw(t, "how")
 		if w.find(id) == nil {
@@ -114,9 +126,40 @@ func draw(t *rapid.T, w *world) (line, input string) {
 	return "deliver", ""
 }
 
+func drawUpdate(t *rapid.T, prefix string) string {
+	return prefix + rapid.SampledFrom([]string{"u1", "u2", "u3", "u4"}).Draw(t, "update")
+}
+
+// drawMessages answers the updates of a run, mostly as a worker should.
+func drawMessages(t *rapid.T, run *workflow.Run) []string {
+	var lines []string
+	for _, id := range sortedKeys(run.Proposals) {
+		if run.Proposals[id].Sent == 0 {
+			continue
+		}
+		switch rapid.IntRange(0, 5).Draw(t, "verdict") {
+		case 0, 1:
+			lines = append(lines, "reject "+id)
+		case 2:
+			lines = append(lines, "accept "+id)
+		case 3, 4:
+			lines = append(lines, "accept "+id, "answer "+id)
+		}
+	}
+	for _, id := range sortedKeys(run.Updates) {
+		if run.Updates[id].CompletedEventID == 0 && rapid.Bool().Draw(t, "answered") {
+			lines = append(lines, "answer "+id)
+		}
+	}
+	if rapid.IntRange(0, 30).Draw(t, "resurrected") == 0 {
+		lines = append(lines, "accept u5")
+	}
+	return lines
+}
+
 func drawCompletion(t *rapid.T) string {
 	return rapid.SampledFrom([]string{"", " sticky=home", " sticky=home return-new", " return-new", " force-new",
-		" force-new return-new sticky=home"}).Draw(t, "flags")
+		" force-new return-new sticky=home", " sticky=home rewinds"}).Draw(t, "flags")
 }
 
 // drawCommands picks commands that mostly make sense for the run whose task is
@@ -149,6 +192,7 @@ func drawCommands(t *rapid.T, run *workflow.Run) string {
 			lines = append(lines, line)
 		}
 	}
+	lines = append(lines, drawMessages(t, run)...)
 	if rapid.IntRange(0, 30).Draw(t, "bad") == 0 {
 		lines = append(lines, "no-timer-id")
 	}
@@ -275,7 +319,8 @@ func isClose(t enumspb.EventType) bool {
 func checkDerived(t *rapid.T, run *workflow.Run) {
 	reloaded := &workflow.Run{Key: run.Key, Start: run.Start, Info: run.Info, Memo: run.Memo,
 		SearchAttributes: run.SearchAttributes, Activities: maps.Clone(run.Activities), Timers: maps.Clone(run.Timers),
-		Children: run.Children, Signals: run.Signals, Cancels: run.Cancels, Requests: run.Requests, Buffered: run.Buffered}
+		Children: run.Children, Signals: run.Signals, Cancels: run.Cancels, Requests: run.Requests, Updates: run.Updates,
+		Proposals: run.Proposals, Buffered: run.Buffered}
 	if a, b := run.NextDeadline(), reloaded.NextDeadline(); !a.Equal(b) {
 		t.Fatalf("the next deadline is %v, by the parts it is %v", a, b)
 	}
@@ -291,6 +336,12 @@ func checkDerived(t *rapid.T, run *workflow.Run) {
 	}
 	if run.Info.AwaitsParent && run.Info.Task != nil {
 		t.Fatalf("a child has a workflow task before its parent knows of it")
+	}
+	if !run.Open() && run.Volatile() {
+		t.Fatalf("a closed run has updates that nobody has answered")
+	}
+	if speculative := run.Info.Task != nil && run.Info.Task.Type == workflow.TaskSpeculative; len(run.Buffered) > 0 && speculative {
+		t.Fatalf("events are buffered behind a workflow task that a restart forgets")
 	}
 	if len(run.Buffered) > 0 && (run.Info.Task == nil || run.Info.Task.StartedEventID == 0) {
 		t.Fatalf("events are buffered although no workflow task is started")

@@ -46,7 +46,12 @@ type Change struct {
 	Signals    map[int64]*External
 	Cancels    map[int64]*External
 	Requests   map[string]*Request
+	Updates    map[string]*Update
 	Buffered   map[int64]*historypb.HistoryEvent
+	// Proposals are in memory only: Apply takes them, record does not.
+	Proposals map[string]*Proposal
+	// News of updates, for whoever waits for it, once the change is durable.
+	News []UpdateNews
 
 	// Batches are new history, each to be stored as one row. Ids are assigned.
 	Batches [][]*historypb.HistoryEvent

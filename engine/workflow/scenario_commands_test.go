@@ -29,7 +29,7 @@ import (
 //	signal-with-start ID signal=S [options]
 //	signal ID NAME [request=R]; cancel ID [reason=]; terminate ID [reason=]; delete ID; reset-sticky ID
 //	poll QUEUE [sticky] [identity=W] [request=R]    start the first workflow task on offer there
-//	complete ID [sticky=Q] [return-new] [force-new] [identity=] [checksum=] [build=]; one command a line, see command
+//	complete ID [sticky=Q] [return-new] [force-new] [rewinds] [identity=] [checksum=] [build=]; one command a line, see command
 //	fail-task ID [cause=C]; abort-task ID
 //	due ID                      say that a deadline may have come
 //	poll-activity QUEUE; complete-activity A [result=]; fail-activity A [non-retryable] [type=]; cancel-activity A; heartbeat A [details=]; abort-activity A
@@ -158,6 +158,8 @@ func (w *world) limit(a *args) {
 		w.limits.StateBytes = int64(n)
 	case "transaction":
 		w.limits.TransactionBytes = int64(n)
+	case "updates":
+		w.limits.UpdatesPerRun = n
 	case "blob":
 		w.limits.BlobBytes = n
 	}
@@ -280,6 +282,9 @@ func (w *world) task(t *workflow.TaskStarted) {
 	for _, ev := range t.Virtual {
 		w.printf(" (%d:%s)", ev.EventId, ev.EventType)
 	}
+	for _, u := range t.Updates {
+		w.printf(" update %s at %d", u.GetMeta().GetUpdateId(), t.SequencingEventID())
+	}
 	w.printf("\n")
 }
 
@@ -303,7 +308,7 @@ func (w *world) complete(a *args) {
 	}
 	for _, line := range strings.Split(a.Input, "\n") {
 		if line != "" {
-			req.Commands = append(req.Commands, command(w, line))
+			w.say(req, line)
 		}
 	}
 	task := w.tasks[a.at(0)]
@@ -311,7 +316,7 @@ func (w *world) complete(a *args) {
 		w.t.Fatalf("%s: no workflow task has been handed out", a.at(0))
 	}
 	reply := w.step(w.runs[task.Token.Run], &workflow.CompleteWorkflowTask{Token: task.Token, Request: req,
-		Poller: engine.Poller{Identity: "worker", Sticky: true}})
+		Poller: engine.Poller{Identity: "worker", Sticky: true, DiscardSpeculative: a.has("rewinds")}})
 	done, ok := reply.(*workflow.TaskCompleted)
 	if !ok {
 		return
@@ -319,6 +324,9 @@ func (w *world) complete(a *args) {
 	for _, act := range done.Activities {
 		w.acts[act.Token.ActivityID] = act
 		w.printf("eager activity: %s\n", act.Token.ActivityID)
+	}
+	if done.ResetHistoryEventID != 0 {
+		w.printf("back to event %d\n", done.ResetHistoryEventID)
 	}
 	if done.Task != nil {
 		w.tasks[a.at(0)] = done.Task

@@ -279,6 +279,9 @@ func (w *world) commit(run *workflow.Run, c *workflow.Change) {
 		w.messages = append(w.messages, m)
 		w.printf("message: %s\n", describeMessage(m))
 	}
+	for _, n := range c.News {
+		w.printf("%s\n", describeNews(n))
+	}
 	if c.Deleted {
 		delete(w.runs, run.Key)
 		if w.current[run.Key.Name] == run.Key {

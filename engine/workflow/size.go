@@ -22,7 +22,8 @@ func (d *draft) growth() int64 {
 		grown(&d.children, func(*Child) int { return partBytes }) +
 		grown(&d.signals, externalSize) +
 		grown(&d.cancels, externalSize) +
-		grown(&d.requests, func(*Request) int { return partBytes / 2 })
+		grown(&d.requests, func(*Request) int { return partBytes / 2 }) +
+		grown(&d.updates, func(*Update) int { return partBytes })
 	if d.change.MemoChanged {
 		n += proto.Size(d.change.Memo) - proto.Size(d.base.Memo)
 	}

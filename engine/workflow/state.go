@@ -41,6 +41,11 @@ type Run struct {
 	Cancels map[int64]*External
 	// Requests already applied, by request id (spec/workflow.md 1.4).
 	Requests map[string]*Request
+	// Updates that were accepted, completed ones among them, by update id.
+	Updates map[string]*Update
+	// Proposals are updates that no worker has accepted yet, by update id. They
+	// are in memory only: a run that is loaded has none.
+	Proposals map[string]*Proposal
 	// Buffered events, which arrived while a workflow task was started, in
 	// order of arrival, keyed by a number that only grows. They have no event
 	// id yet.

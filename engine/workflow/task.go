@@ -41,8 +41,15 @@ func (d *draft) settle() {
 	if d.taskStarted() && d.bufferFull() {
 		d.endTask(taskEnd{cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND, identity: systemIdentity})
 	}
-	if d.taskWanted && d.mayHaveTask() && d.info.Task == nil {
+	if d.taskWanted {
+		d.realise()
+	}
+	switch {
+	case d.info.Task != nil:
+	case d.taskWanted && d.mayHaveTask():
 		d.offerTask(d.scheduleTask())
+	case d.unsent() && d.mayDeliver():
+		d.offerTask(d.scheduleSpeculative())
 	}
 	d.taskWanted = false
 }
@@ -84,8 +91,11 @@ func (d *draft) scheduleTask() *Task {
 func (d *draft) offerTask(t *Task) {
 	d.info.TaskStamp++
 	t.Stamp = d.info.TaskStamp
-	if t.StickyQueue != "" && d.info.Sticky != nil && d.info.Sticky.ScheduleToStart > 0 {
+	switch {
+	case t.StickyQueue != "" && d.info.Sticky != nil && d.info.Sticky.ScheduleToStart > 0:
 		t.ScheduleToStartDeadline = d.env.Now.Add(d.info.Sticky.ScheduleToStart)
+	case t.Type == TaskSpeculative:
+		t.ScheduleToStartDeadline = d.env.Now.Add(d.env.Limits.SpeculativeScheduleToStart)
 	}
 	d.offer(taskOffer(d.base.Key, d.fixed(), t))
 }
@@ -113,7 +123,8 @@ func taskOffer(key engine.RunKey, s *Start, t *Task) engine.Task {
 	if t.StickyQueue != "" {
 		q.Name, q.NormalName, q.Sticky = t.StickyQueue, s.TaskQueue, true
 	}
-	offer := engine.Task{Queue: q, Run: key, EventID: t.ScheduledEventID, Stamp: t.Stamp, Order: t.ScheduledTime}
+	offer := engine.Task{Queue: q, Run: key, EventID: t.ScheduledEventID, Stamp: t.Stamp, Order: t.ScheduledTime,
+		Volatile: t.Type == TaskSpeculative}
 	priority.Apply(&offer, s.Priority)
 	return offer
 }
@@ -125,11 +136,11 @@ func (d *draft) withdrawTask() {
 	}
 }
 
-// dropVirtualTask gives up a virtual task that is not started, because an event
+// dropVirtualTask gives up a transient task that is not started, because an event
 // is about to take its id. A normal one follows.
 func (d *draft) dropVirtualTask() {
 	t := d.info.Task
-	if t == nil || t.Type == TaskNormal || t.StartedEventID != 0 {
+	if t == nil || t.Type != TaskTransient || t.StartedEventID != 0 {
 		return
 	}
 	d.withdrawTask()
@@ -148,12 +159,13 @@ func (d *draft) beginTask(p engine.Poller) *Task {
 	t.Identity = p.Identity
 	t.ScheduleToStartDeadline = time.Time{}
 	d.info.LastWorkerIdentity = p.Identity
+	d.sendProposals(t)
 	if t.Reoffered {
 		t.Reoffered = false
 		return t // its started event stands
 	}
 	t.HistorySizeBytes = d.historySize()
-	t.SuggestReasons = suggestReasons(d.env.Limits, t.HistorySizeBytes, d.info.NextEventID)
+	t.SuggestReasons = suggestReasons(d.env.Limits, t.HistorySizeBytes, d.info.NextEventID, d.updateCount())
 	t.SuggestContinueAsNew = len(t.SuggestReasons) > 0
 	if t.Type != TaskNormal {
 		t.StartedEventID = t.ScheduledEventID + 1
@@ -173,13 +185,16 @@ func (d *draft) historySize() int64 {
 	return size
 }
 
-func suggestReasons(l *engine.Limits, size, nextEventID int64) []enumspb.SuggestContinueAsNewReason {
+func suggestReasons(l *engine.Limits, size, nextEventID int64, updates int) []enumspb.SuggestContinueAsNewReason {
 	var reasons []enumspb.SuggestContinueAsNewReason
 	if size >= l.HistorySuggestBytes {
 		reasons = append(reasons, enumspb.SUGGEST_CONTINUE_AS_NEW_REASON_HISTORY_SIZE_TOO_LARGE)
 	}
 	if nextEventID >= l.HistorySuggestEvents {
 		reasons = append(reasons, enumspb.SUGGEST_CONTINUE_AS_NEW_REASON_TOO_MANY_HISTORY_EVENTS)
+	}
+	if updates >= (l.UpdatesPerRun*9+9)/10 && l.UpdatesPerRun > 0 { // nine tenths, rounded up
+		reasons = append(reasons, enumspb.SUGGEST_CONTINUE_AS_NEW_REASON_TOO_MANY_UPDATES)
 	}
 	return reasons
 }

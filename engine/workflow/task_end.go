@@ -34,10 +34,13 @@ const reportedProblemsAfter = 5
 func (d *draft) endTask(end taskEnd) {
 	t := d.info.Task
 	next := t.Attempt + 1
-	if d.info.Sticky != nil || t.StickyQueue != "" {
+	if d.info.Sticky != nil || t.StickyQueue != "" || t.Type == TaskSpeculative {
 		next = 1
 	}
 	d.withdrawTask()
+	d.materialise()
+	t = d.info.Task
+	d.unsend(0)
 	if t.Type == TaskNormal {
 		d.append(endedEvent(d, t, end))
 	}

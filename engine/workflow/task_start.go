@@ -26,6 +26,9 @@ func (d *draft) startWorkflowTask(in *StartWorkflowTask) (any, error) {
 		return nil, engine.Stale("the workflow task has been offered anew")
 	}
 	d.withdrawTask()
+	if !in.Poller.Sticky {
+		d.unsend(0) // who is given the whole history is given all that is pending
+	}
 	started := d.beginTask(in.Poller)
 	if !in.Poller.Sticky {
 		// Whoever polls the normal queue has no history of the run at hand.
@@ -58,6 +61,7 @@ func (d *draft) taskReply(partial bool) *TaskStarted {
 		HistoryFrom:            1,
 		HistoryTo:              t.StartedEventID,
 		Virtual:                virtualEvents(s, t),
+		Updates:                d.sentWith(t.Stamp),
 	}
 	if partial {
 		reply.HistoryFrom = d.info.LastCompletedStartedID + 1
@@ -89,12 +93,16 @@ func (d *draft) abortWorkflowTask(in *AbortWorkflowTask) (any, error) {
 		return nil, engine.Stale("the workflow task has moved on")
 	}
 	t := d.editTask()
+	d.unsend(t.Stamp)
 	t.Reoffered = true
 	t.RequestID = ""
 	t.StartedTime = time.Time{}
 	t.Inline = false
 	if d.info.Sticky == nil {
 		t.StickyQueue = ""
+	}
+	if t.Type == TaskSpeculative { // its start is in no history
+		t.Reoffered, t.StartedEventID = false, 0
 	}
 	d.offerTask(t)
 	return nil, nil
