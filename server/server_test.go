@@ -29,7 +29,7 @@ import (
 // patience bounds the whole of a test that would otherwise hang.
 const patience = time.Minute
 
-func testContext(t *testing.T) context.Context {
+func testContext(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx

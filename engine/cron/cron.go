@@ -7,6 +7,8 @@
 package cron
 
 import (
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -68,7 +70,13 @@ func after(s cron.Schedule, executionTime, now time.Time) time.Time {
 	return s.Next(from)
 }
 
+// errNoFields: the library would panic.
+var errNoFields = errors.New("a time zone without a schedule")
+
 func parse(schedule string) (cron.Schedule, error) {
+	if (strings.HasPrefix(schedule, "TZ=") || strings.HasPrefix(schedule, "CRON_TZ=")) && !strings.Contains(schedule, " ") {
+		return nil, errNoFields
+	}
 	s, err := cron.ParseStandard(schedule)
 	if err != nil {
 		return nil, err
