@@ -229,7 +229,11 @@ func (a *auditor) nothingForgotten() {
 			if !ok || state.Stamp != b.start {
 				continue
 			}
-			if got := string(state.HeartbeatDetails.GetPayloads()[0].GetData()); got != b.details {
+			got := ""
+			if details := state.HeartbeatDetails.GetPayloads(); len(details) > 0 {
+				got = string(details[0].GetData())
+			}
+			if got != b.details {
 				a.broken("I1: after a clean stop the heartbeat of activity %d of %s is %q, acknowledged was %q", id, short(l.key), got, b.details)
 			}
 		}
