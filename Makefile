@@ -43,7 +43,7 @@ race: ## the tests of everything that has goroutines, with the race detector
 fuzz: ## every fuzz target for FUZZTIME (10s) each
 	@for pkg in $$(grep -rlE '^func Fuzz' --include=*_test.go --exclude-dir=node_modules . | xargs -n1 dirname | sort -u); do \
 		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | sed 's/^func //'); do \
-			echo "$$pkg $$target"; go test $$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-10s}; \
+			echo "$$pkg $$target"; go test $$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-10s} -fuzzminimizetime 1s; \
 		done; \
 	done
 
