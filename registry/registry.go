@@ -233,8 +233,15 @@ func (r *Registry) commit(ctx context.Context, batch *store.Batch) error {
 		// The next change tries again; until then reads show the state before.
 		r.options.Log.Error("open the system slot after a failed commit", "error", reopenErr)
 	}
+	if errors.Is(err, store.ErrFull) {
+		return fmt.Errorf("%w (%w)", errFull, err)
+	}
 	return err
 }
+
+// errFull answers a change that the store has no room for. Nothing has happened.
+var errFull = engine.Refuse(engine.KindStorageFull,
+	"the server's disk is full: the namespace cannot be changed until space is freed on the disk of its data folder")
 
 // reopen takes the system slot and makes what it holds the present snapshot.
 func (r *Registry) reopen(ctx context.Context) error {

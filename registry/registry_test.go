@@ -373,3 +373,22 @@ func TestDamagedRow(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 }
+
+// A store without room: the caller is told so, nothing has changed, and with
+// room the registry goes on.
+func TestFullStore(t *testing.T) {
+	driver := memstore.New(memstore.Options{})
+	r := open(t, options(driver))
+	driver.SetFull(true)
+	request := &workflowservice.RegisterNamespaceRequest{Namespace: "n", WorkflowExecutionRetentionPeriod: durationpb.New(2 * time.Hour)}
+	if _, err := r.Register(t.Context(), request); engine.KindOf(err) != engine.KindStorageFull {
+		t.Errorf("registered on a full store: %v", err)
+	}
+	if r.ByName("n") != nil {
+		t.Error("the refused namespace exists")
+	}
+	driver.SetFull(false)
+	if _, err := r.Register(t.Context(), request); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+}
