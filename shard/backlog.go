@@ -304,7 +304,7 @@ func (s *shard) StartTask(task engine.Task, poller engine.Poller, done func(star
 	s.submit(&request{
 		id: task.Run.ID, runID: task.Run.RunID, in: startInput(&task, poller), task: &task,
 		done: func(reply any, err error) {
-			if k := engine.KindOf(err); k != 0 && k != engine.KindUnavailable && k != engine.KindBusyWorkflow {
+			if err != nil && !mayComeLater(err) {
 				err = engine.Stale(err.Error()) // whatever the reason: this offer is void
 			}
 			done(reply, err)
