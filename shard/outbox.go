@@ -215,7 +215,7 @@ func (s *shard) complete(l *letter) {
 			switch {
 			case errors.Is(err, store.ErrNotFound):
 				s.opt.Log.Error("the event of a message is gone", "shard", s.index, "from", l.m.From, "event", l.m.EventID)
-				s.delivered(l)
+				s.unwanted(l)
 			case err != nil:
 				s.opt.Log.Error("read the event of a message", "shard", s.index, "error", err)
 				s.later(l)
