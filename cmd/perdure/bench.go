@@ -54,6 +54,7 @@ func benchNullCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			loadBallast() // like the server
 			return bench.ServeNull(cmd.Context(), folder, server.TransportOptions(), func(address string) {
 				fmt.Fprintln(cmd.OutOrStdout(), "gRPC", address)
 			})
