@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -21,6 +22,18 @@ func NewFresh(seed [16]byte) *Fresh { return &Fresh{seed: seed} }
 func (f *Fresh) UUID() string {
 	f.n++
 	return derive(f.seed[:], f.n)
+}
+
+// Duration returns the next random duration in [0, below); zero when below is
+// not positive, and then it draws nothing.
+func (f *Fresh) Duration(below time.Duration) time.Duration {
+	if below <= 0 {
+		return 0
+	}
+	f.n++
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64(append([]byte(nil), f.seed[:]...), f.n))
+	// 64 bits over at most 63: the bias of the remainder is of no account here.
+	return time.Duration(binary.BigEndian.Uint64(sum[:]) % uint64(below)) //nolint:gosec // below is positive, the remainder less
 }
 
 // DerivedUUID is the id that belongs to a thing already named: the same name

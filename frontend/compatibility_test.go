@@ -102,7 +102,7 @@ func TestCompatibilityPageTellsTheTruth(t *testing.T) {
 			m := methods.Get(i)
 			name := string(m.Name())
 			names = append(names, name)
-			code := status.Code(e.conn.Invoke(t.Context(), "/"+service+"/"+name, emptyRequest(m.Input()), dynamicpb.NewMessage(m.Output())))
+			code := status.Code(e.conn.Invoke(t.Context(), "/"+service+"/"+name, sparseRequest(m.Input()), dynamicpb.NewMessage(m.Output())))
 			if unbuilt := code == codes.Unimplemented; unbuilt != (rows[name] == "not built") {
 				t.Errorf("%s is listed as %q and answers %v", name, rows[name], code)
 			}
@@ -111,11 +111,15 @@ func TestCompatibilityPageTellsTheTruth(t *testing.T) {
 	}
 }
 
-// emptyRequest is a request with nothing in it but its namespace.
-func emptyRequest(d protoreflect.MessageDescriptor) proto.Message {
+// sparseRequest is a request with nothing in it but its namespace and, where it
+// has a field for one, a workflow: without that some calls mean an activity that
+// stands alone.
+func sparseRequest(d protoreflect.MessageDescriptor) proto.Message {
 	m := dynamicpb.NewMessage(d)
-	if f := d.Fields().ByName("namespace"); f != nil && f.Kind() == protoreflect.StringKind {
-		m.Set(f, protoreflect.ValueOfString("ns"))
+	for name, value := range map[protoreflect.Name]string{"namespace": "ns", "workflow_id": "w"} {
+		if f := d.Fields().ByName(name); f != nil && f.Kind() == protoreflect.StringKind {
+			m.Set(f, protoreflect.ValueOfString(value))
+		}
 	}
 	return m
 }

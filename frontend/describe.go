@@ -12,6 +12,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -138,7 +139,8 @@ func pendingActivity(a *activity.State, now time.Time) *workflowpb.PendingActivi
 		LastAttemptCompleteTime: timestamp(a.LastAttemptComplete),
 		Paused:                  a.Paused,
 		Priority:                a.Priority,
-		ActivityOptions:         activityOptions(a),
+		PauseInfo:               pauseInfo(a),
+		ActivityOptions:         activityOptions(&a.Options),
 	}
 	if a.DeploymentName != "" {
 		info.LastDeploymentVersion = &deploymentpb.WorkerDeploymentVersion{DeploymentName: a.DeploymentName, BuildId: a.DeploymentVersion}
@@ -146,7 +148,7 @@ func pendingActivity(a *activity.State, now time.Time) *workflowpb.PendingActivi
 	if a.ScheduleToClose > 0 {
 		info.ExpirationTime = timestamp(a.ScheduledTime.Add(a.ScheduleToClose))
 	}
-	if a.Status == activity.StatusQueued && a.DueTime.After(now) { // backing off
+	if a.Status == activity.StatusQueued && !a.Paused && a.DueTime.After(now) { // backing off
 		info.NextAttemptScheduleTime = timestamp(a.DueTime)
 		info.CurrentRetryInterval = durationpb.New(a.RetryInterval)
 	}
@@ -168,14 +170,32 @@ func activityState(a *activity.State) enumspb.PendingActivityState {
 	return enumspb.PENDING_ACTIVITY_STATE_SCHEDULED
 }
 
-func activityOptions(a *activity.State) *activitypb.ActivityOptions {
+func pauseInfo(a *activity.State) *workflowpb.PendingActivityInfo_PauseInfo {
+	if !a.Paused {
+		return nil
+	}
+	return &workflowpb.PendingActivityInfo_PauseInfo{
+		PauseTime: timestamp(a.Pause.Time),
+		PausedBy: &workflowpb.PendingActivityInfo_PauseInfo_Manual_{Manual: &workflowpb.PendingActivityInfo_PauseInfo_Manual{
+			Identity: a.Pause.Identity, Reason: a.Pause.Reason,
+		}},
+	}
+}
+
+// activityOptions are options in the API's form, without the error types that
+// are not retried (AT-150).
+func activityOptions(a *activity.Options) *activitypb.ActivityOptions {
+	policy := proto.CloneOf(a.RetryPolicy)
+	if policy != nil {
+		policy.NonRetryableErrorTypes = nil
+	}
 	return &activitypb.ActivityOptions{
 		TaskQueue:              taskqueue.Normal(a.TaskQueue),
 		ScheduleToCloseTimeout: duration.Proto(a.ScheduleToClose),
 		ScheduleToStartTimeout: duration.Proto(a.ScheduleToStart),
 		StartToCloseTimeout:    duration.Proto(a.StartToClose),
 		HeartbeatTimeout:       duration.Proto(a.Heartbeat),
-		RetryPolicy:            a.RetryPolicy,
+		RetryPolicy:            policy,
 		Priority:               a.Priority,
 	}
 }

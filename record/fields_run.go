@@ -131,6 +131,14 @@ func activityFields(c *coder, a *activity.State) {
 	c.bool(25, &a.ResetHeartbeat)
 	c.int(26, &a.ScheduledEventID)
 	c.int(27, &a.BatchID)
+	value(c, 28, &a.Pause, activityPauseFields)
+}
+
+func activityPauseFields(c *coder, p *activity.Pause) {
+	c.time(1, &p.Time)
+	c.str(2, &p.Identity)
+	c.str(3, &p.Reason)
+	c.str(4, &p.RequestID)
 }
 
 func activityOptionsFields(c *coder, o *activity.Options) {

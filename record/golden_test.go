@@ -84,6 +84,12 @@ var samples = map[string]any{
 		LastAttemptComplete: sampleTime, RetryInterval: time.Second, CancelRequested: true, CancelRequestedEventID: 9,
 		ScheduledEventID: 5, BatchID: 4,
 	},
+	"activity-paused": &activity.State{
+		ID: "a1", Type: "Charge", Options: activity.Options{TaskQueue: "orders", StartToClose: time.Second, RetryPolicy: &commonpb.RetryPolicy{MaximumAttempts: 3}},
+		Status: activity.StatusStarted, Attempt: 1, Stamp: 5, ScheduledTime: sampleTime, DueTime: sampleTime, StartedTime: sampleTime,
+		Paused: true, Pause: activity.Pause{Time: sampleTime, Identity: "operator", Reason: "maintenance", RequestID: "pause"},
+		Resetting: true, ResetHeartbeat: true, ScheduledEventID: 5, BatchID: 4,
+	},
 	"timer": &workflow.Timer{ID: "t1", StartedEventID: 6, FireTime: sampleTime},
 	"child": &workflow.Child{
 		InitiatedEventID: 7, BatchID: 4, StartedEventID: -1, NamespaceID: sampleID.NamespaceID, NamespaceName: "default",
@@ -111,7 +117,7 @@ var samples = map[string]any{
 }
 
 // samplesOf maps a second sample to the codec of the first.
-var samplesOf = map[string]string{"info-closed": "info"}
+var samplesOf = map[string]string{"info-closed": "info", "activity-paused": "activity"}
 
 // What any release has written is read as it was meant, and this release writes
 // the very same bytes.

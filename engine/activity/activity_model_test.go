@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -36,6 +37,10 @@ func TestTheMachineAgreesWithAnOracle(t *testing.T) {
 			"cancel accepted":   m.acceptCancel,
 			"hand-over aborted": m.abort,
 			"an old token":      m.oldToken,
+			"it is paused":      m.pause,
+			"it is unpaused":    m.unpause,
+			"it is reset":       m.reset,
+			"new options":       m.setOptions,
 			"":                  m.agree,
 		})
 	})
@@ -47,36 +52,52 @@ type oracle struct {
 	nonRetryableTimeout                                  bool
 
 	running, ended, cancel    bool
+	paused, reset, forget     bool
 	attempt, due, start, beat int
-	how                       string
+	// failed is when the last attempt did, wait the back-off after it; both 0
+	// when there is none.
+	failed, wait int
+	details      bool
+	how          string
 }
 
-// tick does what is due at second now.
+// tick does what is due at second now: of what is overdue the earliest, and of
+// several of one second the first in this list.
 func (o *oracle) tick(now int) {
+	if o.ended || o.paused {
+		return
+	}
 	covered := o.s2c > 0 && o.stc >= o.s2c // see coversStart
-	switch {
-	case o.ended:
-	case o.running && !covered && now >= o.start+o.stc:
-		o.lost(now, "StartToClose")
-	case !o.running && o.s2s > 0 && now >= o.due+o.s2s:
-		o.end("ScheduleToStart")
-	case o.s2c > 0 && now >= o.s2c:
-		o.end("ScheduleToClose")
-	case o.running && o.hb > 0 && now >= max(o.start, o.beat)+o.hb:
-		o.lost(now, "Heartbeat")
+	earliest, what := now+1, func() {}
+	for _, t := range []struct {
+		applies bool
+		at      int
+		happens func()
+	}{
+		{o.running && !covered, o.start + o.stc, func() { o.lost(now, "StartToClose") }},
+		{!o.running && o.s2s > 0, o.due + o.s2s, func() { o.end("ScheduleToStart") }},
+		{o.s2c > 0, o.s2c, func() { o.end("ScheduleToClose") }},
+		{o.running && o.hb > 0, max(o.start, o.beat) + o.hb, func() { o.lost(now, "Heartbeat") }},
+	} {
+		if t.applies && t.at < earliest {
+			earliest, what = t.at, t.happens
+		}
+	}
+	what()
+	if !o.running && now >= o.due {
+		o.wait = 0
 	}
 }
 
 // lost is an attempt that failed or timed out.
 func (o *oracle) lost(now int, how string) {
-	interval := o.initial
-	for i := 1; i < o.attempt && interval < o.maxInterval; i++ {
-		interval *= 2
-	}
-	interval = min(interval, o.maxInterval)
+	interval := o.interval(o.attempt)
 	switch {
-	case o.cancel, how == "StartToClose" && o.nonRetryableTimeout,
-		o.maxAttempts > 0 && o.attempt >= o.maxAttempts:
+	case o.cancel, how == "StartToClose" && o.nonRetryableTimeout:
+		o.end(how)
+	case o.paused:
+		o.again(now, 0)
+	case o.maxAttempts > 0 && o.attempt >= o.maxAttempts:
 		o.end(how)
 	case o.s2c > 0 && now+interval > o.s2c:
 		if how != "Failed" {
@@ -84,9 +105,32 @@ func (o *oracle) lost(now int, how string) {
 		}
 		o.end(how)
 	default:
-		o.running, o.attempt, o.due = false, o.attempt+1, now+interval
+		o.again(now, interval)
 	}
 }
+
+// interval is the back-off after that attempt.
+func (o *oracle) interval(attempt int) int {
+	interval := o.initial
+	for i := 1; i < attempt && interval < o.maxInterval; i++ {
+		interval *= 2
+	}
+	return min(interval, o.maxInterval)
+}
+
+func (o *oracle) again(now, wait int) {
+	o.stop()
+	o.attempt, o.due, o.failed, o.wait = o.attempt+1, now+wait, now, wait
+}
+
+// stop is the end of a running attempt that the activity outlives.
+func (o *oracle) stop() {
+	o.details = o.details && !o.forget
+	o.running, o.reset, o.forget = false, false, false
+}
+
+// handOut: nobody has it, and it is to be done now.
+func (o *oracle) handOut(now int) { o.due, o.failed, o.wait = now, 0, 0 }
 
 func (o *oracle) end(how string) { o.ended, o.running, o.how = true, false, how }
 
@@ -106,7 +150,7 @@ func newModel(t *rapid.T) *model {
 	o.maxInterval = o.initial + pick("max interval", 6)
 	o.nonRetryableTimeout = rapid.Bool().Draw(t, "non-retryable timeout")
 	sec := func(n int) time.Duration { return time.Duration(n) * time.Second }
-	opts := Options{
+	opts := Options{TaskQueue: "q",
 		ScheduleToClose: sec(pick("s2c", 20)), ScheduleToStart: sec(pick("s2s", 8)),
 		StartToClose: sec(1 + pick("stc", 8)), Heartbeat: sec(pick("hb", 5)),
 		RetryPolicy: retry.Fill(&commonpb.RetryPolicy{
@@ -124,7 +168,8 @@ func newModel(t *rapid.T) *model {
 }
 
 func (m *model) env() *engine.Env {
-	return &engine.Env{Now: epoch.Add(time.Duration(m.now) * time.Second), Limits: engine.DefaultLimits()}
+	return &engine.Env{Now: epoch.Add(time.Duration(m.now) * time.Second), Limits: engine.DefaultLimits(),
+		Fresh: engine.NewFresh([16]byte{})}
 }
 
 func (m *model) seconds(t *rapid.T) {
@@ -203,7 +248,7 @@ func (m *model) poll(t *rapid.T) {
 		t.Fatalf("token %d was given before", m.live)
 	}
 	m.tokens = append(m.tokens, m.live)
-	m.o.running, m.o.start, m.o.beat = true, m.now, 0
+	m.o.running, m.o.start, m.o.beat, m.o.wait = true, m.now, 0, 0
 }
 
 func (m *model) fail(t *rapid.T) {
@@ -223,9 +268,13 @@ func (m *model) heartbeat(t *rapid.T) {
 	if m.live == 0 {
 		return
 	}
-	step, heard, err := m.s.RecordHeartbeat(m.env(), m.live, nil, "w")
-	if err != nil || heard.CancelRequested != m.o.cancel {
-		t.Fatalf("told %+v, %v; cancel asked: %v", heard, err, m.o.cancel)
+	var details *commonpb.Payloads
+	if m.o.details = rapid.Bool().Draw(t, "details"); m.o.details {
+		details = &commonpb.Payloads{}
+	}
+	step, heard, err := m.s.RecordHeartbeat(m.env(), m.live, details, "w")
+	if want := (Heard{CancelRequested: m.o.cancel, Paused: m.o.paused, Reset: m.o.reset}); err != nil || heard != want {
+		t.Fatalf("told %+v, %v; it should be %+v", heard, err, want)
 	}
 	m.step(step)
 	m.o.beat = m.now
@@ -282,9 +331,96 @@ func (m *model) abort(t *rapid.T) {
 		t.Fatal(err)
 	}
 	m.step(step)
-	m.o.running = false
+	m.o.stop()
 	if m.o.cancel {
 		m.o.end("Canceled")
+	}
+}
+
+// operated takes over what an operator did; a token is good as long as its
+// attempt runs.
+func (m *model) operated(t *rapid.T, next *State) {
+	if next != m.s && next.Unstarted() == (next.Stamp == m.s.Stamp) {
+		t.Fatalf("stamp %d became %d in status %d", m.s.Stamp, next.Stamp, next.Status)
+	}
+	m.s = next
+}
+
+func (m *model) pause(t *rapid.T) {
+	if m.s == nil || rapid.IntRange(0, 2).Draw(t, "seldom") > 0 {
+		return
+	}
+	request := rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "request")
+	next, err := m.s.SetPaused(Pause{RequestID: request})
+	same := request != "" && request == m.s.Pause.RequestID
+	if (err == nil) != (!m.o.paused || same) {
+		t.Fatalf("paused: %v; before: %v", err, m.o.paused)
+	}
+	if err == nil {
+		m.operated(t, next)
+		m.o.paused = true
+	}
+}
+
+func (m *model) unpause(t *rapid.T) {
+	if m.s == nil {
+		return
+	}
+	u := Unpause{ResetAttempts: rapid.Bool().Draw(t, "reset attempts"), ResetHeartbeat: rapid.Bool().Draw(t, "reset heartbeat")}
+	m.operated(t, m.s.Unpause(m.env(), u))
+	if !m.o.paused {
+		return
+	}
+	m.o.paused = false
+	m.o.details = m.o.details && !u.ResetHeartbeat
+	if u.ResetAttempts {
+		m.o.attempt = 1
+	}
+	if !m.o.running {
+		m.o.handOut(m.now)
+	}
+}
+
+func (m *model) reset(t *rapid.T) {
+	if m.s == nil || rapid.IntRange(0, 3).Draw(t, "seldom") > 0 {
+		return
+	}
+	r := Reset{ResetHeartbeat: rapid.Bool().Draw(t, "reset heartbeat"), KeepPaused: rapid.Bool().Draw(t, "keep paused")}
+	m.operated(t, m.s.Reset(m.env(), r))
+	m.o.attempt = 1
+	m.o.paused = m.o.paused && r.KeepPaused
+	if m.o.running {
+		m.o.reset, m.o.forget = true, r.ResetHeartbeat
+		return
+	}
+	m.o.details = m.o.details && !r.ResetHeartbeat
+	m.o.handOut(m.now)
+}
+
+// setOptions changes start-to-close and the first interval, which decides when
+// a back-off ends.
+func (m *model) setOptions(t *rapid.T) {
+	if m.s == nil || rapid.IntRange(0, 2).Draw(t, "seldom") > 0 {
+		return
+	}
+	sec := func(n int) *durationpb.Duration { return durationpb.New(time.Duration(n) * time.Second) }
+	stc, initial := 1+rapid.IntRange(0, 8).Draw(t, "stc"), 1+rapid.IntRange(0, m.o.maxInterval-1).Draw(t, "initial")
+	o, err := Patch{
+		Paths:   []string{"startToCloseTimeout", "retry_policy.initial_interval"},
+		Options: &activitypb.ActivityOptions{StartToCloseTimeout: sec(stc), RetryPolicy: &commonpb.RetryPolicy{InitialInterval: sec(initial)}},
+	}.Apply(m.s, m.env().Limits, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.operated(t, m.s.SetOptions(m.env(), o))
+	m.o.stc, m.o.initial, m.o.hb = int(o.StartToClose/time.Second), initial, int(o.Heartbeat/time.Second)
+	switch {
+	case m.o.running:
+	case m.o.wait == 0:
+		m.o.due = min(m.o.due, m.now)
+	case m.o.wait != m.o.interval(m.o.attempt-1):
+		m.o.wait = m.o.interval(m.o.attempt - 1)
+		m.o.due = max(m.o.failed+m.o.wait, m.now)
 	}
 }
 
@@ -317,6 +453,9 @@ func (m *model) agree(t *rapid.T) {
 		}
 	case int(m.s.Attempt) != o.attempt || (m.s.Status == StatusStarted) != o.running:
 		t.Fatalf("second %d: attempt %d status %d; the oracle: attempt %d running %v", m.now, m.s.Attempt, m.s.Status, o.attempt, o.running)
+	case m.s.Paused != o.paused || m.s.Resetting != o.reset || (m.s.HeartbeatDetails != nil) != o.details:
+		t.Fatalf("second %d: paused %v, resetting %v, details %v; the oracle: %v, %v, %v", m.now, m.s.Paused, m.s.Resetting, m.s.HeartbeatDetails != nil,
+			o.paused, o.reset, o.details)
 	case !o.running && !m.s.DueTime.Equal(epoch.Add(time.Duration(o.due)*time.Second)):
 		t.Fatalf("second %d: due %v, the oracle at %d", m.now, m.s.DueTime, o.due)
 	}

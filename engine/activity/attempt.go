@@ -16,6 +16,10 @@ func (s *State) decide(f *failurepb.Failure, now time.Time) retry.Decision {
 	if s.CancelRequested {
 		return retry.Decision{State: enumspb.RETRY_STATE_CANCEL_REQUESTED}
 	}
+	if s.Paused && retry.Retryable(f, s.RetryPolicy.GetNonRetryableErrorTypes()) {
+		// Row 4: another attempt whenever it is unpaused, whatever their number.
+		return retry.Decision{State: enumspb.RETRY_STATE_IN_PROGRESS}
+	}
 	return retry.Decide(s.RetryPolicy, s.Attempt, f, now, s.Deadline(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE))
 }
 

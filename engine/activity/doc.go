@@ -3,17 +3,19 @@
 // see package engine.
 //
 // An activity is a chain of attempts. At any moment it waits for a worker or a
-// worker has it; cancellation is a flag beside that. The transitions, which are
-// the list in transition.go:
+// worker has it; cancellation, pause and reset are flags beside that. The
+// transitions, which are the list in transition.go:
 //
 //	              schedule
 //	                 |
 //	                 v       start
 //	   offer +--> queued ---------------> started <--+ heartbeat
-//	 request +---   |  ^                   |  |  +---+ requestCancel
-//	  Cancel        |  |                   |  |
-//	                |  +-------------------+  |
+//	 request |      |  ^                   |  |      | requestCancel
+//	  Cancel |      |  |                   |  |      | pause, unpause
+//	 *       +---   |  +-------------------+  |  +---+ reset, setOptions
 //	                |       retry, abort      |
+//	                |                         |        * and pause, unpause,
+//	                |                         |          reset, setOptions
 //	                |                         |
 //	complete (by id)|                         | complete, fail,
 //	timeOut, cancel |                         | timeOut, cancel
@@ -26,6 +28,14 @@
 //	heartbeat      started         -> started  the worker reports, and hears of a cancellation
 //	requestCancel  started         -> started  the worker will hear of it
 //	requestCancel  queued          -> queued   nobody has it: cancel follows
+//	pause          queued          -> queued   not handed out until unpaused
+//	pause          started         -> started  the worker will hear of it; its failure leads to a pause
+//	unpause        queued          -> queued   handed out now, or within the jitter
+//	unpause        started         -> started  as if it had not been paused
+//	reset          queued          -> queued   attempt 1, handed out now, or within the jitter
+//	reset          started         -> started  attempt 1; the worker will hear of it
+//	setOptions     queued          -> queued   handed out anew under the new options
+//	setOptions     started         -> started  the attempt's deadlines move
 //	retry          started         -> queued   the attempt failed or timed out; another follows
 //	complete       queued, started -> none     a result (while queued: by id only)
 //	fail           started         -> none     a failure and no further attempt
@@ -39,13 +49,20 @@
 // # What is guarded by the start version
 //
 // State.Stamp grows with every transition after which an earlier offer or token
-// must be void: start, abort, retry. An offer carries the stamp of the queued
+// must be void: start, abort, retry, and while queued pause, unpause, reset and
+// setOptions. An offer carries the stamp of the queued
 // state, a token that of the started state, so that no two starts of one
 // activity are ever both valid (DESIGN I5).
 //
 // The rules are those of spec/activity.md: AT-10 to AT-22 (schedule.go), AT-50
 // to AT-53 (start.go), AT-72, AT-80 to AT-87 and AT-133 (respond.go), AT-90 to
 // AT-98 (timeout.go), AT-100 to AT-109 (attempt.go), AT-120 to AT-126
-// (heartbeat.go), AT-130 to AT-132 (cancel.go). Of pause and reset the state
-// holds the flags.
+// (heartbeat.go), AT-130 to AT-132 (cancel.go), AT-161 and AT-162 (pause.go),
+// AT-163 to AT-165 (reset.go), AT-166 and AT-167 (options.go).
+//
+// # Pause
+//
+// While it is paused nothing is due of an activity (AT-94): Next is never. What
+// became overdue meanwhile is due the moment it is unpaused, except that the
+// time allowed until a worker comes begins anew with the new hand-out.
 package activity

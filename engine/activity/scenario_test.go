@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
@@ -52,11 +53,13 @@ type stage struct {
 	state  *State
 	tokens map[string]int64
 	last   string
-	out    strings.Builder
+	// original are the options it was scheduled with.
+	original Options
+	out      strings.Builder
 }
 
 func (s *stage) env() *engine.Env {
-	return &engine.Env{Now: epoch.Add(s.now), Limits: limits()}
+	return &engine.Env{Now: epoch.Add(s.now), Limits: limits(), Fresh: engine.NewFresh([16]byte{})}
 }
 
 // limits are small, so that scripts can exceed them.
@@ -96,7 +99,7 @@ func (s *stage) act(t *testing.T, d *datadriven.TestData) {
 	case "heartbeat":
 		step, heard, err := s.state.RecordHeartbeat(env, stamp, payloads(text(d, "details")), who)
 		if err == nil {
-			s.say("told: cancel=%v", heard.CancelRequested)
+			s.say("told:%s", told(heard))
 		}
 		s.step(step, err)
 	case "complete":
@@ -120,8 +123,42 @@ func (s *stage) act(t *testing.T, d *datadriven.TestData) {
 	case "abort":
 		s.step(s.state.Abort(stamp))
 	default:
+		s.operate(t, d)
+	}
+}
+
+// operate is what operators do.
+func (s *stage) operate(t *testing.T, d *datadriven.TestData) {
+	env := s.env()
+	jitter := argDuration(d, "jitter", 0)
+	next, err := s.state, error(nil)
+	switch d.Cmd {
+	case "pause":
+		next, err = s.state.SetPaused(Pause{Time: env.Now, Identity: "operator", Reason: text(d, "reason"), RequestID: text(d, "request")})
+	case "unpause":
+		next = s.state.Unpause(env, Unpause{ResetAttempts: d.HasArg("reset-attempts"), ResetHeartbeat: d.HasArg("reset-heartbeat"), Jitter: jitter})
+	case "reset":
+		r := Reset{ResetHeartbeat: d.HasArg("reset-heartbeat"), KeepPaused: d.HasArg("keep-paused"), Jitter: jitter}
+		if d.HasArg("restore") {
+			r.Original = &s.original
+		}
+		next = s.state.Reset(env, r)
+	case "update":
+		var o Options
+		if o, err = updated(d, s.state); err == nil {
+			next = s.state.SetOptions(env, o)
+			s.say("options: q=%s s2c=%v s2s=%v stc=%v hb=%v initial=%v max-attempts=%d", o.TaskQueue, o.ScheduleToClose, o.ScheduleToStart,
+				o.StartToClose, o.Heartbeat, o.RetryPolicy.GetInitialInterval().AsDuration(), o.RetryPolicy.GetMaximumAttempts())
+		}
+	default:
 		t.Fatalf("%s: unknown command %s", d.Pos, d.Cmd)
 	}
+	if err != nil {
+		s.say("refused: %v", err)
+		return
+	}
+	s.state = next
+	s.waitUntil(s.now) // what is due by it
 }
 
 // waitUntil lets time pass, and does what is due on the way at its very time.
@@ -170,6 +207,7 @@ func (s *stage) schedule(d *datadriven.TestData) {
 		return
 	}
 	s.say("timeouts: s2c=%v s2s=%v stc=%v hb=%v", o.ScheduleToClose, o.ScheduleToStart, o.StartToClose, o.Heartbeat)
+	s.original = o
 	s.state = New(r.ID, "T", o, epoch.Add(s.now))
 	s.offer()
 }
@@ -235,6 +273,8 @@ func (s *stage) describe() {
 		s.say("started: attempt %d%s, next look at %v", a.Attempt, flags(a), s.since(a.Next()))
 	case a.Offered:
 		s.say("on offer: attempt %d since %v%s, next look at %v", a.Attempt, a.DueTime.Sub(epoch), flags(a), s.since(a.Next()))
+	case a.Paused:
+		s.say("paused: attempt %d%s, next look at %v, details %s", a.Attempt, flags(a), s.since(a.Next()), data(a.HeartbeatDetails))
 	default:
 		s.say("backing off %v: attempt %d at %v, after %s", a.RetryInterval, a.Attempt, a.DueTime.Sub(epoch), show(a.LastFailure))
 	}
@@ -248,10 +288,48 @@ func (s *stage) since(t time.Time) string {
 }
 
 func flags(a *State) string {
-	if a.CancelRequested {
-		return " (cancel requested)"
+	text := ""
+	for _, f := range []struct {
+		on   bool
+		name string
+	}{
+		{a.CancelRequested, "cancel requested"}, {a.Paused, "paused"}, {a.Resetting, "resetting"}, {a.ResetHeartbeat, "heartbeat to be reset"},
+	} {
+		if f.on {
+			text += " (" + f.name + ")"
+		}
 	}
-	return ""
+	return text
+}
+
+func told(h Heard) string {
+	return fmt.Sprintf(" cancel=%v paused=%v reset=%v", h.CancelRequested, h.Paused, h.Reset)
+}
+
+// updated are the options after an update: "path=value" for each path.
+func updated(d *datadriven.TestData, s *State) (Options, error) {
+	p := Patch{Options: &activitypb.ActivityOptions{TaskQueue: &taskqueuepb.TaskQueue{}, RetryPolicy: &commonpb.RetryPolicy{}}}
+	for _, arg := range d.CmdArgs {
+		if arg.Key == "at" {
+			continue
+		}
+		p.Paths = append(p.Paths, arg.Key)
+		switch o := p.Options; arg.Key {
+		case "task_queue.name":
+			o.TaskQueue.Name = text(d, arg.Key)
+		case "start_to_close_timeout", "startToCloseTimeout":
+			o.StartToCloseTimeout = protoDuration(d, arg.Key)
+		case "schedule_to_close_timeout":
+			o.ScheduleToCloseTimeout = protoDuration(d, arg.Key)
+		case "heartbeat_timeout":
+			o.HeartbeatTimeout = protoDuration(d, arg.Key)
+		case "retry_policy.initial_interval":
+			o.RetryPolicy.InitialInterval = protoDuration(d, arg.Key)
+		case "retry_policy.maximum_attempts":
+			fmt.Sscan(text(d, arg.Key), &o.RetryPolicy.MaximumAttempts)
+		}
+	}
+	return p.Apply(s, limits(), 0)
 }
 
 func (s *stage) say(format string, args ...any) { fmt.Fprintf(&s.out, format+"\n", args...) }

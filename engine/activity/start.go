@@ -7,7 +7,7 @@ import (
 )
 
 // Offer puts the attempt, which is due, on its task queue. It must be queued
-// and not offered.
+// and neither offered nor paused.
 func (s *State) Offer() *State {
 	return offering.move(s, func(next *State) {
 		next.Offered = true
@@ -17,7 +17,7 @@ func (s *State) Offer() *State {
 
 // MayOffer reports whether the attempt is due at now and not yet offered.
 func (s *State) MayOffer(now time.Time) bool {
-	return s.Status == StatusQueued && !s.Offered && !now.Before(s.DueTime)
+	return s.Status == StatusQueued && !s.Offered && !s.Paused && !now.Before(s.DueTime)
 }
 
 // Start gives the attempt to a worker (AT-52). stamp is that of the offer; a
@@ -66,7 +66,13 @@ func (s *State) Abort(stamp int64) (Step, error) {
 }
 
 // clearStart forgets the running attempt. The worker stays known as the latest.
+// A reset that waited for its end is then complete (AT-165).
 func (s *State) clearStart() {
+	if s.ResetHeartbeat {
+		s.HeartbeatDetails = nil
+	}
+	s.Resetting = false
+	s.ResetHeartbeat = false
 	s.StartedTime = time.Time{}
 	s.RequestID = ""
 	s.LastHeartbeatTime = time.Time{}

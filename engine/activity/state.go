@@ -34,6 +34,15 @@ type Options struct {
 	Priority    *commonpb.Priority
 }
 
+// Pause tells of a pause: when it began, who asked for it, and why.
+type Pause struct {
+	Time     time.Time
+	Identity string
+	Reason   string
+	// RequestID is that of the request; repeating it is no error.
+	RequestID string
+}
+
 // State is one open activity, in a workflow or standing alone. It is a value:
 // a transition returns a new one and never changes what old copies point to.
 type State struct {
@@ -87,7 +96,14 @@ type State struct {
 	// CancelRequestedEventID inside a workflow.
 	CancelRequestedEventID int64
 
-	Paused         bool
+	// Paused: no attempt is handed out and no timeout fires until it is unpaused.
+	// A running attempt goes on, and hears of it when it heartbeats. Who paused
+	// it, when and why is in Pause. Invariant: Pause is zero unless Paused.
+	Paused bool
+	Pause  Pause
+	// Resetting: the running attempt hears, when it heartbeats, that the activity
+	// has been reset; ResetHeartbeat then clears the details for the next one.
+	// Invariant: both are false unless started.
 	Resetting      bool
 	ResetHeartbeat bool
 

@@ -21,10 +21,11 @@ var timeoutOrder = []enumspb.TimeoutType{
 }
 
 // Deadline is when a timeout is due as things stand; zero when it does not apply
-// (table 4).
+// (table 4), as none does while the activity is paused (AT-94).
 func (s *State) Deadline(t enumspb.TimeoutType) time.Time {
 	started := s.Status == StatusStarted
 	switch {
+	case s.Paused:
 	case t == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START && !started && s.ScheduleToStart > 0:
 		return s.DueTime.Add(s.ScheduleToStart)
 	case t == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE && s.ScheduleToClose > 0:
@@ -60,7 +61,7 @@ func latest(times ...time.Time) time.Time {
 // of an attempt whose back-off is over. Zero for never.
 func (s *State) Next() time.Time {
 	var next time.Time
-	if s.Status == StatusQueued && !s.Offered {
+	if s.Status == StatusQueued && !s.Offered && !s.Paused {
 		next = s.DueTime
 	}
 	for _, t := range timeoutOrder {

@@ -27,13 +27,22 @@ var (
 	heartbeating  = transition{"heartbeat", []Status{StatusStarted}, StatusStarted}
 	cancelAsking  = transition{"requestCancel", []Status{StatusStarted}, StatusStarted}
 	cancelMarking = transition{"requestCancel", []Status{StatusQueued}, StatusQueued}
+	pausing       = transition{"pause", []Status{StatusQueued}, StatusQueued}
+	pauseMarking  = transition{"pause", []Status{StatusStarted}, StatusStarted}
+	unpausing     = transition{"unpause", []Status{StatusQueued}, StatusQueued}
+	pauseLifting  = transition{"unpause", []Status{StatusStarted}, StatusStarted}
+	resetting     = transition{"reset", []Status{StatusQueued}, StatusQueued}
+	resetMarking  = transition{"reset", []Status{StatusStarted}, StatusStarted}
+	reissuing     = transition{"setOptions", []Status{StatusQueued}, StatusQueued}
+	retuning      = transition{"setOptions", []Status{StatusStarted}, StatusStarted}
 	retrying      = transition{"retry", []Status{StatusStarted}, StatusQueued}
 	completing    = transition{"complete", []Status{StatusQueued, StatusStarted}, statusNone}
 	failing       = transition{"fail", []Status{StatusStarted}, statusNone}
 	timingOut     = transition{"timeOut", []Status{StatusQueued, StatusStarted}, statusNone}
 	cancelling    = transition{"cancel", []Status{StatusQueued, StatusStarted}, statusNone}
 	allTransition = []transition{
-		scheduling, offering, starting, aborting, heartbeating, cancelAsking, cancelMarking, retrying,
+		scheduling, offering, starting, aborting, heartbeating, cancelAsking, cancelMarking,
+		pausing, pauseMarking, unpausing, pauseLifting, resetting, resetMarking, reissuing, retuning, retrying,
 		completing, failing, timingOut, cancelling,
 	}
 )

@@ -231,10 +231,6 @@ func activityOffer(run *Run, s *activity.State) (t engine.Task, ok bool) {
 // something about s; zero when there is none. A pure function of its argument.
 func activityDeadline(s *activity.State) time.Time { return s.Next() }
 
-// activityNeeds are the events that in wants in memory: event id to batch. None
-// so far: the edge reads the input of an activity from history.
-func activityNeeds(*Run, Input) map[int64]int64 { return nil }
-
 // scheduledEvent is the scheduled event of an activity, when it is in memory.
 func (d *draft) scheduledEvent(id int64) *historypb.HistoryEvent {
 	if ev := inBatch(d.open, id); ev != nil {

@@ -133,6 +133,7 @@ func (d *draft) result(reply any) *Result {
 
 // finish settles the draft and gives all that changed.
 func (d *draft) finish() *Change {
+	d.notePauses()
 	d.settle()
 	d.cut()
 	d.info.Transitions++

@@ -123,6 +123,14 @@ func (d *draft) step(in Input) (reply any, err error) {
 		return d.failActivity(in)
 	case *CancelActivity:
 		return d.cancelActivity(in)
+	case *PauseActivity:
+		return d.pauseActivity(in)
+	case *UnpauseActivity:
+		return d.unpauseActivity(in)
+	case *ResetActivity:
+		return d.resetActivity(in)
+	case *UpdateActivityOptions:
+		return d.updateActivityOptions(in)
 	case *Due:
 		return d.due()
 	case *FirstWorkflowTask:

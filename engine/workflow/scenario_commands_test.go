@@ -358,7 +358,11 @@ func (w *world) ref(a *args) workflow.ActivityRef {
 func (w *world) respond(a *args, in workflow.Input) {
 	reply := w.step(w.runs[w.acts[a.at(0)].Token.Run], in)
 	if h, ok := reply.(*workflowservice.RecordActivityTaskHeartbeatResponse); ok {
-		w.printf("reply: cancel_requested=%v\n", h.GetCancelRequested())
+		w.printf("reply: cancel_requested=%v", h.GetCancelRequested())
+		if h.GetActivityPaused() || h.GetActivityReset() {
+			w.printf(" paused=%v reset=%v", h.GetActivityPaused(), h.GetActivityReset())
+		}
+		w.printf("\n")
 	}
 }
 

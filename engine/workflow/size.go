@@ -34,7 +34,7 @@ func (d *draft) growth() int64 {
 }
 
 func activitySize(s *activity.State) int {
-	return 2*partBytes + proto.Size(s.HeartbeatDetails) + proto.Size(s.LastFailure)
+	return 2*partBytes + proto.Size(s.HeartbeatDetails) + proto.Size(s.LastFailure) + len(s.Pause.Reason)
 }
 
 func externalSize(x *External) int { return partBytes + len(x.Control) }

@@ -1,0 +1,40 @@
+package activity
+
+import (
+	"time"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/retry"
+)
+
+// SetOptions puts new options in force (AT-167). The deadlines of a running
+// attempt follow from them, and its retry policy counts at the next decision. An
+// attempt nobody has is handed out anew: at once if it was due or is the first,
+// else when the back-off of the new policy is over. A back-off whose length the
+// new policy does not change stays as it is, also one the failure asked for.
+func (s *State) SetOptions(env *engine.Env, o Options) *State {
+	if !s.Unstarted() {
+		return retuning.move(s, func(next *State) { next.Options = o }).State
+	}
+	return reissuing.move(s, func(next *State) {
+		next.Options = o
+		next.recall()
+		if s.RetryInterval == 0 {
+			next.DueTime = earlier(s.DueTime, env.Now)
+			return
+		}
+		before, after := retry.Interval(s.RetryPolicy, s.Attempt-1), retry.Interval(o.RetryPolicy, s.Attempt-1)
+		if before != after {
+			failed := s.DueTime.Add(-s.RetryInterval)
+			next.DueTime = latest(failed.Add(after), env.Now)
+			next.RetryInterval = after
+		}
+	}).State
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

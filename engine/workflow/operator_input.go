@@ -1,0 +1,52 @@
+package workflow
+
+import (
+	"time"
+
+	"github.com/perdure/perdure/engine/activity"
+)
+
+// ActivitySelection says which pending activities of a run an operator means: the one
+// with the id, or all of the type, or, when both are empty, all.
+type ActivitySelection struct {
+	ID   string
+	Type string
+}
+
+// The inputs by which operators control activities (spec/activity.md 9). None
+// writes history, and none needs a worker.
+type (
+	// PauseActivity. Reply: *workflowservice.PauseActivityResponse.
+	PauseActivity struct {
+		Which ActivitySelection
+		// Identity, Reason and RequestID are kept to be shown; a repetition is
+		// recognised by RequestID, unless it is empty.
+		Identity, Reason, RequestID string
+	}
+	// UnpauseActivity. Reply: *workflowservice.UnpauseActivityResponse.
+	UnpauseActivity struct {
+		Which ActivitySelection
+		activity.Unpause
+	}
+	// ResetActivity. Reply: *workflowservice.ResetActivityResponse.
+	ResetActivity struct {
+		Which                      ActivitySelection
+		ResetHeartbeat, KeepPaused bool
+		Jitter                     time.Duration
+		// RestoreOriginal goes back to the options of the scheduled event, but
+		// for the priority.
+		RestoreOriginal bool
+	}
+	// UpdateActivityOptions. Reply: *activity.Options, those of the first.
+	UpdateActivityOptions struct {
+		Which ActivitySelection
+		activity.Patch
+		// RestoreOriginal, in place of Patch, is as for ResetActivity.
+		RestoreOriginal bool
+	}
+)
+
+func (*PauseActivity) input()         {}
+func (*UnpauseActivity) input()       {}
+func (*ResetActivity) input()         {}
+func (*UpdateActivityOptions) input() {}
