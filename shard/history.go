@@ -27,6 +27,12 @@ func noHistory(key engine.RunKey) error {
 	return engine.NotFound("workflow execution not found for workflow ID %q and run ID %q", key.Name, key.RunID)
 }
 
+// maxPageBytes is where a page of history ends although it holds fewer batches
+// than were asked for: answers wait in memory until their reader takes them, and
+// some clients accept no more than 4 MiB in one message. A batch is never split,
+// and every page has at least one.
+const maxPageBytes = 3 << 20
+
 // unknownLast stands for the last event of a run that is not in memory.
 const unknownLast = math.MaxInt64 - 1
 
@@ -69,8 +75,9 @@ func (h *Host) readable(ctx context.Context, key engine.RunKey) (st store.Shard,
 }
 
 // History reads stored batches of a run, whole ones, that hold the events from
-// to to (inclusive; 0 or less: to the last one), at most maxBatches (0 or less:
-// all). The first batch may begin before from. Nothing is decoded.
+// to to (inclusive; 0 or less: to the last one): at most maxBatches, and of these
+// only the first or as many as have maxPageBytes together; all, if maxBatches is
+// 0 or less. The first batch may begin before from. Nothing is decoded.
 func (h *Host) History(ctx context.Context, key engine.RunKey, from, to int64, maxBatches int) (HistoryPage, error) {
 	st, last, err := h.settled(ctx, key)
 	if err != nil {
@@ -92,15 +99,13 @@ func readHistory(ctx context.Context, st store.Shard, key engine.RunKey, from, t
 	if to <= 0 || to > last {
 		to = last
 	}
-	if maxBatches <= 0 {
-		maxBatches = math.MaxInt
-	}
+	limit := limitOf(maxBatches)
 	from = max(from, 1)
 	if from > to {
 		return HistoryPage{}, nil
 	}
 	// Readers mostly ask for the beginning of a batch.
-	page, err := readPage(ctx, st, key, from, from, to, maxBatches)
+	page, err := readPage(ctx, st, key, from, from, to, limit)
 	if !errors.Is(err, errInside) {
 		return page, err
 	}
@@ -108,18 +113,42 @@ func readHistory(ctx context.Context, st store.Shard, key engine.RunKey, from, t
 	if err != nil {
 		return HistoryPage{}, err
 	}
-	page, err = readPage(ctx, st, key, first, from, to, maxBatches)
+	page, err = readPage(ctx, st, key, first, from, to, limit)
 	if errors.Is(err, errInside) {
 		err = noHistory(key) // deleted meanwhile
 	}
 	return page, err
 }
 
+// pageLimit is what a page still has room for. The first batch always fits.
+type pageLimit struct {
+	batches, bytes int
+	begun          bool
+}
+
+func limitOf(maxBatches int) pageLimit {
+	if maxBatches <= 0 {
+		return pageLimit{batches: math.MaxInt, bytes: math.MaxInt}
+	}
+	return pageLimit{batches: maxBatches, bytes: maxPageBytes}
+}
+
+// admits takes a batch's room away, and reports whether it was there.
+func (l *pageLimit) admits(size int) bool {
+	if l.batches <= 0 || l.begun && l.bytes < size {
+		return false
+	}
+	l.begun = true
+	l.batches--
+	l.bytes -= size
+	return true
+}
+
 // errInside says that no batch begins with the event.
 var errInside = errors.New("the event is inside a batch")
 
 // readPage reads from the batch that begins with first.
-func readPage(ctx context.Context, st store.Shard, key engine.RunKey, first, from, to int64, maxBatches int) (HistoryPage, error) {
+func readPage(ctx context.Context, st store.Shard, key engine.RunKey, first, from, to int64, limit pageLimit) (HistoryPage, error) {
 	var page HistoryPage
 	var bad error
 	next := first
@@ -141,7 +170,7 @@ func readPage(ctx context.Context, st store.Shard, key engine.RunKey, first, fro
 			next = batch.Last + 1
 			return true
 		}
-		if maxBatches--; maxBatches < 0 {
+		if !limit.admits(len(batch.Bytes)) {
 			page.NextEventID = next
 			return false
 		}
@@ -195,8 +224,8 @@ func batchHolding(ctx context.Context, st store.Shard, key engine.RunKey, eventI
 }
 
 // HistoryReverse reads events downwards from the given one (0 or less: the
-// last), whole batches, at most maxBatches; next is where to go on, 0 after
-// event 1.
+// last), whole batches, as many as a page of History has; next is where to go
+// on, 0 after event 1.
 func (h *Host) HistoryReverse(ctx context.Context, key engine.RunKey, from int64, maxBatches int) (events []*historypb.HistoryEvent, next int64, err error) {
 	st, last, err := h.readable(ctx, key)
 	if err != nil {
@@ -205,14 +234,17 @@ func (h *Host) HistoryReverse(ctx context.Context, key engine.RunKey, from int64
 	if from <= 0 || from > last {
 		from = last
 	}
-	for n := 0; from >= 1 && (maxBatches <= 0 || n < maxBatches); n++ {
+	for limit := limitOf(maxBatches); from >= 1 && limit.batches > 0; {
 		first, err := batchHolding(ctx, st, key, from)
 		if err != nil {
 			return nil, 0, err
 		}
-		batch, err := readBatch(ctx, st, key, first)
+		batch, size, err := readBatch(ctx, st, key, first)
 		if err != nil {
 			return nil, 0, err
+		}
+		if !limit.admits(size) {
+			break
 		}
 		batch = batch[:min(int64(len(batch)), from-first+1)]
 		slices.Reverse(batch)
@@ -222,20 +254,19 @@ func (h *Host) HistoryReverse(ctx context.Context, key engine.RunKey, from int64
 	return events, from, nil
 }
 
-func readBatch(ctx context.Context, st store.Shard, key engine.RunKey, first int64) ([]*historypb.HistoryEvent, error) {
+func readBatch(ctx context.Context, st store.Shard, key engine.RunKey, first int64) (events []*historypb.HistoryEvent, size int, err error) {
 	row, err := st.Get(ctx, record.HistoryKey(key, first))
 	if err != nil {
-		return nil, fmt.Errorf("read history of %v: %w", key, err)
+		return nil, 0, fmt.Errorf("read history of %v: %w", key, err)
 	}
 	batch, err := record.OpenHistory(row)
 	if err != nil {
-		return nil, damaged(key, err)
+		return nil, 0, damaged(key, err)
 	}
-	events, err := batch.Events()
-	if err != nil {
-		return nil, damaged(key, err)
+	if events, err = batch.Events(); err != nil {
+		return nil, 0, damaged(key, err)
 	}
-	return events, nil
+	return events, len(batch.Bytes), nil
 }
 
 // Event reads one event of the batch that begins with batchID. It waits until

@@ -194,6 +194,50 @@ func TestHistoryPages(t *testing.T) {
 	})
 }
 
+// A page of history ends where it gets too large for one answer, whatever number
+// of batches was asked for; a batch that is larger still comes alone.
+func TestHistoryPagesAreBounded(t *testing.T) {
+	w := newWorld(t)
+	w.do("a", "", startOf("a"))
+	for i := range 5 {
+		signal := signalOf("a", fmt.Sprint(i))
+		signal.Request.Input = &commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: make([]byte, 1<<20)}}}
+		w.do("a", "", signal)
+	}
+	key := w.currentRun("a")
+	w.await(func() {
+		pages := 0
+		for next := int64(1); next != 0; pages++ {
+			page, err := w.host.History(context.Background(), key, next, 0, 256)
+			if err != nil || len(page.Bytes) > maxPageBytes {
+				t.Errorf("a page of %d bytes, %v", len(page.Bytes), err)
+				return
+			}
+			next = page.NextEventID
+		}
+		if pages != 3 {
+			t.Errorf("%d pages", pages)
+		}
+		seen := 0
+		for next := int64(-1); next != 0; {
+			events, from, err := w.host.HistoryReverse(context.Background(), key, next, 256)
+			if err != nil || len(events) == 0 || len(events) > 3 && seen < 5 {
+				t.Errorf("reverse: %d events, %v", len(events), err)
+				return
+			}
+			seen += len(events)
+			next = from
+		}
+		if seen != 7 {
+			t.Errorf("%d events in reverse", seen)
+		}
+	})
+	limit := limitOf(1)
+	if !limit.admits(maxPageBytes+1) || limit.admits(1) {
+		t.Error("the first batch fits, and it alone")
+	}
+}
+
 // A run whose first workflow task goes on failing says so to a query at once,
 // also to one that was waiting for that task (spec/workflow.md 5.1).
 func TestQueryOfAFailingRun(t *testing.T) {
