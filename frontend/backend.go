@@ -40,6 +40,14 @@ type Executions interface {
 	HistoryReverse(ctx context.Context, key engine.RunKey, from int64, maxBatches int) (events []*historypb.HistoryEvent, next int64, err error)
 	// Event reads one event of the batch that begins with batchID.
 	Event(ctx context.Context, key engine.RunKey, batchID, eventID int64) (*historypb.HistoryEvent, error)
+	// Update has a run take an update and waits for it as long as patience
+	// lasts; the status says how far it has come.
+	Update(ctx context.Context, id engine.ID, runID string, in *workflow.UpdateWorkflow, p shard.Patience) (*workflow.UpdateStatus, error)
+	// UpdateWithStart does so with the run that a start yields. With an error
+	// and a reply, the waiting for the update has failed.
+	UpdateWithStart(ctx context.Context, id engine.ID, in *workflow.UpdateWithStart, p shard.Patience) (*workflow.UpdatedWithStart, error)
+	// PollUpdate waits for an update that was admitted before.
+	PollUpdate(ctx context.Context, id engine.ID, runID, updateID string, p shard.Patience) (*workflow.UpdateStatus, error)
 	// Query has a worker answer a query.
 	Query(ctx context.Context, id engine.ID, runID string, req *workflowservice.QueryWorkflowRequest) (*workflowservice.QueryWorkflowResponse, error)
 	// AnswerQuery brings the answer to a query that was delivered on its own.

@@ -107,6 +107,8 @@ var bringsWork = map[string]bool{
 	"StartWorkflowExecution":           true,
 	"SignalWithStartWorkflowExecution": true,
 	"SignalWorkflowExecution":          true,
+	"UpdateWorkflowExecution":          true,
+	"ExecuteMultiOperation":            true,
 	"RegisterNamespace":                true,
 }
 

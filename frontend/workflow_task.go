@@ -112,6 +112,7 @@ func (f *Frontend) workflowTask(ctx context.Context, t *workflow.TaskStarted) (*
 		ScheduledTime:              timestamppb.New(t.ScheduledTime),
 		StartedTime:                timestamppb.New(t.StartedTime),
 		Queries:                    f.taskQueries(t),
+		Messages:                   updateMessages(t),
 	}, nil
 }
 

@@ -201,6 +201,7 @@ var features = registry.Features{
 	ReportedProblems:       true,
 	PollerAutoscaling:      true,
 	PollCompleteOnShutdown: true,
+	Updates:                true,
 }
 
 // Done is closed when the server cannot go on: its store has failed. What was

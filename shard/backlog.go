@@ -14,7 +14,9 @@ import (
 // backlog is the shard's part of the task queues. Every task that is on offer
 // has a row, unless it was handed over in the batch that made it. Matching holds
 // the first of each queue; behind them the shard keeps a window in memory, and
-// what is behind the window is read from the rows when the window empties.
+// what is behind the window is read from the rows when the window empties. A
+// volatile task (a speculative workflow task) has no row: pushed out of the
+// window it is lost, and its schedule-to-start deadline brings a normal one.
 type backlog struct {
 	// queues by nickname: matching does not tell a sticky queue's normal name.
 	queues map[engine.TaskQueue]*queue
@@ -198,11 +200,14 @@ func (s *shard) ahead(t *engine.Task) bool {
 
 func (s *shard) sealOffers(b *batch) {
 	for i := range b.offers.withdrawn {
-		b.rows.Delete(record.TaskKey(&b.offers.withdrawn[i]))
+		if t := &b.offers.withdrawn[i]; !t.Volatile {
+			b.rows.Delete(record.TaskKey(t))
+		}
 	}
 	for i := range b.offers.made {
-		t := &b.offers.made[i]
-		b.rows.Put(record.TaskKey(t), record.EncodeTask(t))
+		if t := &b.offers.made[i]; !t.Volatile {
+			b.rows.Put(record.TaskKey(t), record.EncodeTask(t))
+		}
 	}
 }
 

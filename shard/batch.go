@@ -98,6 +98,7 @@ func merge(into, c *workflow.Change) {
 	mergeMap(&into.Signals, c.Signals)
 	mergeMap(&into.Cancels, c.Cancels)
 	mergeMap(&into.Requests, c.Requests)
+	mergeMap(&into.Updates, c.Updates)
 	mergeMap(&into.Buffered, c.Buffered)
 	into.Batches = append(into.Batches, c.Batches...)
 	into.Deleted = into.Deleted || c.Deleted

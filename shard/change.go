@@ -63,6 +63,7 @@ func (s *shard) change(h *held, c *workflow.Change) {
 	for i := range c.Messages {
 		s.send(h, &c.Messages[i])
 	}
+	s.bringNews(h, c.News)
 	if c.Deleted {
 		s.deleted(h)
 	}
@@ -72,7 +73,7 @@ func (s *shard) change(h *held, c *workflow.Change) {
 // is nobody else's business.
 func mayWait(c *workflow.Change) bool {
 	return c.Deferrable && len(c.Batches)+len(c.Offers)+len(c.Withdrawn)+len(c.Messages) == 0 &&
-		c.Visibility == nil && !c.Closed && !c.Deleted
+		c.Visibility == nil && len(c.News) == 0 && !c.Closed && !c.Deleted
 }
 
 // note keeps the change until the batch is sealed.

@@ -22,6 +22,8 @@ type request struct {
 	done func(reply any, err error)
 	// outside: the request came from outside and counts against MaxPending.
 	outside bool
+	// joins waits for news of the update that the input is about.
+	joins *updateWaiter
 	// also puts rows into the batch of the step, unless it is refused.
 	also func(b *store.Batch)
 	// task is the offer that a start is about.
@@ -96,6 +98,7 @@ type held struct {
 
 	watchers map[*watcher]struct{}
 	queries  *runQueries
+	updates  map[string][]*updateWaiter // who waits, by update id
 }
 
 // freshHistory is one history batch on its way to the disk.
@@ -138,7 +141,8 @@ func (e *entry) busy() bool { return e.loading || len(e.waiting) > 0 }
 
 // pinned reports whether the run must stay in memory.
 func (s *shard) pinned(h *held) bool {
-	return h.dirty || h.deferred || h.lastBatch > s.durable || len(h.watchers) > 0 || h.queries != nil
+	return h.dirty || h.deferred || h.lastBatch > s.durable || len(h.watchers) > 0 || h.queries != nil ||
+		len(h.updates) > 0 || h.run != nil && h.run.Volatile()
 }
 
 // settled reports whether a run that is not pinned can leave without a trace:

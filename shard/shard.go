@@ -299,6 +299,7 @@ func (s *shard) finishAll(fault error) {
 		for _, h := range e.runs {
 			s.dropWatchers(h, fault)
 			s.dropQueries(h)
+			s.dropUpdates(h)
 		}
 	}
 	s.opt.Metrics.Loaded(-s.held)

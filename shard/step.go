@@ -184,6 +184,9 @@ func (s *shard) stepped(e *entry, h *held, r *request, reply any) {
 		s.alreadyDue(h)
 	}
 	s.queriesAfter(h, r.in, reply)
+	if r.joins != nil {
+		s.joinReply(e, r.joins, reply)
+	}
 	s.postLocal()
 	if refusal, ok := reply.(*engine.Refusal); ok && refusal.Commit {
 		s.answer(r, nil, refusal)
@@ -242,7 +245,7 @@ func mayDelete(in workflow.Input) bool {
 
 func concernsID(in workflow.Input) bool {
 	switch in.(type) {
-	case *workflow.StartWorkflow, *workflow.SignalWithStart:
+	case *workflow.StartWorkflow, *workflow.SignalWithStart, *workflow.UpdateWithStart:
 		return true
 	}
 	return false
