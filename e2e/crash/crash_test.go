@@ -22,6 +22,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 
 	"github.com/perdure/perdure/e2e/harness"
 )
@@ -33,9 +35,17 @@ func (silent) Info(string, ...any)  {}
 func (silent) Warn(string, ...any)  {}
 func (silent) Error(string, ...any) {}
 
+// impatient connects again soon after the server is back. By default a client
+// waits ever longer, and most kills would find a server that nobody talks to.
+var impatient = grpc.WithConnectParams(grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.2, MaxDelay: 100 * time.Millisecond},
+	MinConnectTimeout: time.Second,
+})
+
 func TestNothingAcknowledgedIsLost(t *testing.T) {
 	server := harness.Start(t, "--headless")
-	c, err := client.Dial(client.Options{HostPort: server.GRPC(), Logger: silent{}})
+	c, err := client.Dial(client.Options{HostPort: server.GRPC(), Logger: silent{},
+		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{impatient}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,15 +61,15 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 	load, quiet := context.WithCancel(context.Background())
 	defer quiet()
 	l := &ledger{started: map[string]string{}, signals: map[string]string{}}
-	customers := l.customers(load, c, 8)
-	kills := killRepeatedly(t, server)
+	customers := l.customers(load, c, 16)
+	kills := killRepeatedly(t, server, d)
 
 	// Whatever has been started is brought to its end: customers finish the
 	// order they are at, with a server that stays up.
 	quiet()
 	customers.Wait()
 	t.Logf("killed %d times; %d workflows and %d signals acknowledged; %d activity attempts begun",
-		kills, len(l.started), len(l.signals), d.begun)
+		kills, len(l.started), len(l.signals), d.count())
 	l.finish(t, c)
 	l.check(t, c)
 	for _, fault := range d.faults {
@@ -67,8 +77,13 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 	}
 }
 
-// killRepeatedly kills and restarts the server at random moments.
-func killRepeatedly(t *testing.T, server *harness.Server) (kills int) {
+// atWork bounds how long a kill waits for the worker to be at work again.
+const atWork = 5 * time.Second
+
+// killRepeatedly kills and restarts the server at random moments: most of them
+// while the worker is at work, which takes it a while after a restart, and some
+// right after the start.
+func killRepeatedly(t *testing.T, server *harness.Server, d *diary) (kills int) {
 	wanted, until := 50, time.Time{}
 	if text := os.Getenv("PERDURE_KILLS"); text != "" {
 		wanted, _ = strconv.Atoi(text)
@@ -81,7 +96,10 @@ func killRepeatedly(t *testing.T, server *harness.Server) (kills int) {
 		until = time.Now().Add(d)
 	}
 	for until.IsZero() && kills < wanted || time.Now().Before(until) {
-		pause(context.Background(), time.Duration(100+rand.IntN(900))*time.Millisecond)
+		if rand.IntN(4) > 0 {
+			d.await(1+rand.IntN(100), atWork)
+		}
+		pause(context.Background(), time.Duration(rand.IntN(500))*time.Millisecond)
 		server.Kill()
 		kills++
 		if err := server.Restart(); err != nil {

@@ -98,6 +98,22 @@ func (d *diary) enter(ctx context.Context) (leave func()) {
 	}
 }
 
+// count is how many attempts have begun.
+func (d *diary) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.begun
+}
+
+// await returns when so many more attempts have begun, or after most.
+func (d *diary) await(more int, most time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), most)
+	defer cancel()
+	for target := d.count() + more; d.count() < target && ctx.Err() == nil; {
+		pause(ctx, 5*time.Millisecond)
+	}
+}
+
 func (d *diary) step(ctx context.Context, name string) (string, error) {
 	defer d.enter(ctx)()
 	activity.RecordHeartbeat(ctx, name)
@@ -162,6 +178,11 @@ func (l *ledger) serve(ctx context.Context, c client.Client, id string) {
 	l.mu.Lock()
 	l.signals[id] = "for-" + id
 	l.mu.Unlock()
+	if rand.IntN(2) == 0 {
+		// Every other customer waits for the end, so that no more is begun than
+		// the worker can do.
+		insist(ctx, func(ctx context.Context) error { return run.Get(ctx, nil) })
+	}
 }
 
 // insist calls until it succeeds; false when ctx ended first.
