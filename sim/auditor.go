@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -41,6 +42,7 @@ type auditor struct {
 type beat struct {
 	start   int64
 	details string
+	at      time.Time
 }
 
 type activityKey struct {
@@ -81,7 +83,7 @@ func (a *auditor) answered(id engine.ID, runID string, in workflow.Input, reply 
 		a.taskCompleted(in, reply)
 	case *workflow.HeartbeatActivity:
 		if t := in.Ref.Token; t != nil {
-			a.beats[activityKey{t.Run, t.ScheduledEventID}] = beat{t.Stamp, string(in.Details.Payloads[0].Data)}
+			a.beats[activityKey{t.Run, t.ScheduledEventID}] = beat{t.Stamp, string(in.Details.Payloads[0].Data), a.now}
 		}
 	case *workflow.CompleteActivity:
 		a.activityEnded(in.Ref, enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED)
@@ -218,15 +220,15 @@ func (a *auditor) lostStart(l *life, ev *historypb.HistoryEvent) {
 }
 
 // nothingForgotten is asked after a clean stop: then even the details of the last
-// heartbeats are on the disk.
-func (a *auditor) nothingForgotten() {
+// heartbeats are on the disk, as far as nothing went wrong since they came.
+func (a *auditor) nothingForgotten(calm time.Time) {
 	for _, l := range a.disk.order {
 		if l.state == nil || !l.state.Open() {
 			continue
 		}
 		for id, state := range l.state.Activities {
 			b, ok := a.beats[activityKey{l.key, id}]
-			if !ok || state.Stamp != b.start {
+			if !ok || state.Stamp != b.start || !b.at.After(calm) {
 				continue
 			}
 			got := ""
@@ -246,6 +248,21 @@ func (a *auditor) deleting(id engine.ID) { a.deleted[id] = true }
 func (a *auditor) indexed(v *engine.VisibilityRecord) {
 	if old := a.rows[v.Run]; old == nil || old.Version < v.Version {
 		a.rows[v.Run] = v
+	}
+}
+
+// checkIndex compares the visibility index with the state, once all is quiet (I10).
+func (a *auditor) checkIndex() {
+	for _, l := range a.disk.order {
+		row := a.rows[l.key]
+		switch {
+		case row == nil:
+			a.broken("I10: %s is not in the index", short(l.key))
+		case l.gone && !row.Deleted:
+			a.broken("I10: %s was deleted and is still in the index", short(l.key))
+		case !l.gone && (row.Deleted || row.Status != l.state.Info.Status):
+			a.broken("I10: %s is %v, the index says %v, deleted: %v", short(l.key), l.state.Info.Status, row.Status, row.Deleted)
+		}
 	}
 }
 

@@ -100,10 +100,16 @@ func (w *world) stop() {
 		return // it would wait for room
 	}
 	w.say("the server is asked to stop")
+	calm, asked := w.trouble, w.now
 	w.trouble = w.now
 	p.matcher.DrainPolls()
 	p.host.BeginStop()
-	w.after(5*time.Second, p.living(func() {
+	// A shard that failed to open again may be waiting up to ten seconds for its
+	// next try when it hears of the stop.
+	w.after(12*time.Second, p.living(func() {
+		if w.trouble.After(asked) {
+			calm = w.now
+		}
 		w.trouble = w.now
 		if p.driver.Full() || p.driver.Err() != nil {
 			return
@@ -117,7 +123,7 @@ func (w *world) stop() {
 		}
 		w.say("the server has stopped")
 		w.crash()
-		w.auditor.nothingForgotten()
+		w.auditor.nothingForgotten(calm)
 		w.rise()
 	}))
 }

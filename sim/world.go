@@ -141,6 +141,7 @@ func (w *world) heal() {
 		w.now = to
 		w.check()
 		if w.disk.quiet() {
+			w.auditor.checkIndex()
 			w.say("all has ended")
 			return
 		}
