@@ -229,7 +229,48 @@ class Interrupted:
         return before + await workflow.execute_activity(greet, "after", start_to_close_timeout=SHORT)
 
 
+@workflow.defn
+class Counter:
+    """Changed by updates until it is told to end."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.ended = False
+
+    @workflow.run
+    async def run(self) -> int:
+        await workflow.wait_condition(lambda: self.ended)
+        return self.total
+
+    @workflow.update
+    def add(self, n: int) -> int:
+        if n > 100:
+            raise ApplicationError("too much at once")
+        self.total += n
+        return self.total
+
+    @add.validator
+    def validate_add(self, n: int) -> None:
+        if n < 0:
+            raise ValueError("never negative")
+
+    @workflow.update
+    async def greet_and_add(self, n: int) -> str:
+        greeting = await workflow.execute_activity(greet, str(n), start_to_close_timeout=SHORT)
+        self.total += n
+        return greeting
+
+    @workflow.update
+    async def end_and_hang(self) -> None:
+        self.ended = True
+        await workflow.sleep(3600)
+
+    @workflow.signal
+    def end(self) -> None:
+        self.ended = True
+
+
 WORKFLOWS = [
     Hello, Retried, NonRetryable, CauseChain, TimedOut, HeartbeatDetails, Cancelled, Local, Napping, Waiting,
-    Parent, Child, Countdown, Forever, Shielded, Interrupted,
+    Parent, Child, Countdown, Forever, Shielded, Interrupted, Counter,
 ]

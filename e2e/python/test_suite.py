@@ -6,7 +6,16 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowQueryFailedError
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateStage,
+)
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -204,3 +213,73 @@ async def test_a_worker_is_replaced_in_the_middle(client):
     await handle.signal(d.Interrupted.go)
     async with working(client, queue):
         assert await handle.result() == "Hello, before!Hello, after!"
+
+
+async def test_update(client):
+    handle = await start(client, d.Counter.run)
+    assert await handle.execute_update(d.Counter.add, 3, id="u1") == 3
+    assert await handle.execute_update(d.Counter.add, 3, id="u1") == 3
+    with pytest.raises(WorkflowUpdateFailedError) as failed:
+        await handle.execute_update(d.Counter.add, 101)
+    assert failed.value.cause.message == "too much at once"
+    await handle.signal(d.Counter.end)
+    assert await handle.result() == 3
+    assert await handle.get_update_handle_for(d.Counter.add, "u1").result() == 3
+
+
+async def test_rejected_update_leaves_no_trace(client):
+    handle = await start(client, d.Counter.run)
+    assert await handle.execute_update(d.Counter.add, 1) == 1
+    before = len((await handle.fetch_history()).events)
+    for _ in range(3):
+        with pytest.raises(WorkflowUpdateFailedError) as rejected:
+            await handle.execute_update(d.Counter.add, -1)
+        assert rejected.value.cause.message == "never negative"
+    assert len((await handle.fetch_history()).events) == before
+    assert await handle.execute_update(d.Counter.add, 1) == 2
+    await handle.terminate()
+
+
+async def test_updates_together(client):
+    handle = await start(client, d.Counter.run)
+    await asyncio.gather(*(handle.execute_update(d.Counter.add, 1) for _ in range(6)),
+                         *(handle.execute_update(d.Counter.greet_and_add, 1) for _ in range(6)))
+    await handle.signal(d.Counter.end)
+    assert await handle.result() == 12
+
+
+async def test_update_of_a_closing_workflow(client):
+    handle = await start(client, d.Counter.run)
+    with pytest.raises(WorkflowUpdateFailedError) as failed:
+        await handle.execute_update(d.Counter.end_and_hang)
+    assert failed.value.cause.type == "AcceptedUpdateCompletedWorkflow"
+    with pytest.raises(RPCError) as gone:
+        await handle.execute_update(d.Counter.add, 1)
+    assert gone.value.status == RPCStatusCode.NOT_FOUND
+
+
+async def test_update_with_start(client):
+    id = f"counter-{uuid.uuid4()}"
+
+    def operation(policy):
+        return WithStartWorkflowOperation(d.Counter.run, id=id, task_queue=QUEUE, id_conflict_policy=policy)
+
+    first = operation(WorkflowIDConflictPolicy.FAIL)
+    assert await client.execute_update_with_start_workflow(d.Counter.add, 5, start_workflow_operation=first) == 5
+    second = operation(WorkflowIDConflictPolicy.USE_EXISTING)
+    assert await client.execute_update_with_start_workflow(d.Counter.add, 5, start_workflow_operation=second) == 10
+    assert (await first.workflow_handle()).first_execution_run_id == (await second.workflow_handle()).first_execution_run_id
+    with pytest.raises(WorkflowAlreadyStartedError):
+        third = operation(WorkflowIDConflictPolicy.FAIL)
+        await client.execute_update_with_start_workflow(d.Counter.add, 5, start_workflow_operation=third)
+
+
+async def test_update_outlives_its_worker(client):
+    queue = f"python-{uuid.uuid4()}"
+    async with Worker(client, task_queue=queue, workflows=d.WORKFLOWS):  # without activities the update has to wait
+        handle = await start(client, d.Counter.run, queue=queue)
+        update = await handle.start_update(d.Counter.greet_and_add, 4, wait_for_stage=WorkflowUpdateStage.ACCEPTED)
+    async with working(client, queue):
+        assert await update.result() == "Hello, 4!"
+        await handle.signal(d.Counter.end)
+        assert await handle.result() == 4

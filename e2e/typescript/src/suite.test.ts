@@ -13,7 +13,10 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
   WorkflowHandle,
+  WithStartWorkflowOperation,
   WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateStage,
 } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, WorkflowBundle, bundleWorkflowCode } from '@temporalio/worker';
 import { RetryState } from '@temporalio/common';
@@ -232,5 +235,88 @@ describe('workflows', () => {
     await handle.signal('go', '');
     await work();
     assert.equal(await handle.result(), 'Hello, before!Hello, after!');
+  });
+});
+
+describe('updates', () => {
+  const updateFailure = async (result: Promise<unknown>): Promise<Error> => {
+    try {
+      await result;
+    } catch (err) {
+      assert.ok(err instanceof WorkflowUpdateFailedError, String(err));
+      return err.cause!;
+    }
+    throw new assert.AssertionError({ message: 'the update did not fail' });
+  };
+
+  test('accepted and completed, once for each id', async () => {
+    const handle = await start('counter');
+    assert.equal(await handle.executeUpdate(workflows.add, { args: [3], updateId: 'u1' }), 3);
+    assert.equal(await handle.executeUpdate(workflows.add, { args: [3], updateId: 'u1' }), 3);
+    assert.equal((await updateFailure(handle.executeUpdate(workflows.add, { args: [101] }))).message, 'too much at once');
+    await handle.signal(workflows.end);
+    assert.equal(await handle.result(), 3);
+    assert.equal(await handle.getUpdateHandle('u1').result(), 3);
+  });
+
+  test('a rejected one leaves no trace', async () => {
+    const handle = await start('counter');
+    assert.equal(await handle.executeUpdate(workflows.add, { args: [1] }), 1);
+    const before = (await handle.fetchHistory()).events!.length;
+    for (let n = 0; n < 3; n++) {
+      assert.equal((await updateFailure(handle.executeUpdate(workflows.add, { args: [-1] }))).message, 'never negative');
+    }
+    assert.equal((await handle.fetchHistory()).events!.length, before);
+    assert.equal(await handle.executeUpdate(workflows.add, { args: [1] }), 2);
+    await handle.terminate();
+  });
+
+  test('several at once, some with activities', async () => {
+    const handle = await start('counter');
+    const updates: Promise<unknown>[] = [];
+    for (let n = 0; n < 6; n++) {
+      updates.push(handle.executeUpdate(workflows.add, { args: [1] }), handle.executeUpdate(workflows.greetAndAdd, { args: [1] }));
+    }
+    await Promise.all(updates);
+    await handle.signal(workflows.end);
+    assert.equal(await handle.result(), 12);
+  });
+
+  test('of a workflow that closes', async () => {
+    const handle = await start('counter');
+    const err = await updateFailure(handle.executeUpdate(workflows.endAndHang));
+    assert.ok(err instanceof ApplicationFailure);
+    assert.equal(err.type, 'AcceptedUpdateCompletedWorkflow');
+    await assert.rejects(handle.executeUpdate(workflows.add, { args: [1] }), WorkflowNotFoundError);
+  });
+
+  test('with start', async () => {
+    const workflowId = `counter-${++serial}`;
+    const operation = (workflowIdConflictPolicy: 'FAIL' | 'USE_EXISTING') =>
+      new WithStartWorkflowOperation(workflows.counter, { workflowId, taskQueue: queue, workflowIdConflictPolicy });
+    const update = (startWorkflowOperation: WithStartWorkflowOperation<typeof workflows.counter>) =>
+      client.workflow.executeUpdateWithStart(workflows.add, { args: [5], startWorkflowOperation });
+    const first = operation('FAIL');
+    assert.equal(await update(first), 5);
+    const second = operation('USE_EXISTING');
+    assert.equal(await update(second), 10);
+    assert.equal((await first.workflowHandle()).workflowId, (await second.workflowHandle()).workflowId);
+    await assert.rejects(update(operation('FAIL')), WorkflowExecutionAlreadyStartedError);
+  });
+
+  test('a worker is replaced between acceptance and completion', async () => {
+    worker.shutdown();
+    await running;
+    // Without activities the update has to wait.
+    const first = await Worker.create({ connection: native, taskQueue: queue, workflowBundle: bundle, shutdownGraceTime: 100 });
+    const ran = first.run();
+    const handle = await start('counter');
+    const update = await handle.startUpdate(workflows.greetAndAdd, { args: [4], waitForStage: WorkflowUpdateStage.ACCEPTED });
+    first.shutdown();
+    await ran;
+    await work();
+    assert.equal(await update.result(), 'Hello, 4!');
+    await handle.signal(workflows.end);
+    assert.equal(await handle.result(), 4);
   });
 });

@@ -113,3 +113,34 @@ export async function patched(): Promise<string> {
   await wf.sleep(1);
   return wf.uuid4();
 }
+
+export const add = wf.defineUpdate<number, [number]>('add');
+export const greetAndAdd = wf.defineUpdate<string, [number]>('greetAndAdd');
+export const endAndHang = wf.defineUpdate<void>('endAndHang');
+export const end = wf.defineSignal('end');
+
+// Changed by updates until it is told to end.
+export async function counter(): Promise<number> {
+  let total = 0;
+  let ended = false;
+  const sum = (n: number) => {
+    if (n > 100) throw wf.ApplicationFailure.create({ message: 'too much at once' });
+    return (total += n);
+  };
+  const validator = (n: number) => {
+    if (n < 0) throw new Error('never negative');
+  };
+  wf.setHandler(add, sum, { validator });
+  wf.setHandler(greetAndAdd, async (n) => {
+    const greeting = await act().greet(`${n}`);
+    total += n;
+    return greeting;
+  });
+  wf.setHandler(endAndHang, async () => {
+    ended = true;
+    await wf.sleep('1h');
+  });
+  wf.setHandler(end, () => void (ended = true));
+  await wf.condition(() => ended);
+  return total;
+}
