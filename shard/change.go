@@ -99,6 +99,7 @@ func (s *shard) deleted(h *held) {
 	s.unarm(h)
 	h.run = nil
 	h.fresh = nil
+	h.tail = tail{}
 	if h.entry.known && h.entry.current == h.key.RunID {
 		s.point(h.entry, "")
 	}

@@ -72,7 +72,9 @@ func (s *shard) sealRun(b *batch, h *held) {
 		record.WriteInfo(&b.rows, h.key, h.run.Info)
 	} else {
 		c.Info = h.run.Info
+		before := len(b.rows.Ops)
 		record.WriteChange(&b.rows, h.key, c)
+		h.sealTail(b.rows.Ops[before:])
 	}
 	b.seen = append(b.seen, seen{h: h, nextEventID: h.run.Info.NextEventID, closed: !h.run.Open()})
 }

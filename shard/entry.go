@@ -93,6 +93,8 @@ type held struct {
 	lastBatch uint64 // newest batch with changes to this run
 	// fresh are history batches that are not durable yet, oldest first.
 	fresh []freshHistory
+	// tail is the end of the history, as sealed.
+	tail tail
 	// sized is the history size that the open batch has been told of.
 	sized int64
 

@@ -36,19 +36,27 @@ const maxPageBytes = 3 << 20
 // unknownLast stands for the last event of a run that is not in memory.
 const unknownLast = math.MaxInt64 - 1
 
-// settled waits until all that is in the run's history is durable, and returns
-// the store to read it from. last is the last event's id if the run is in
-// memory; for others the store has no more than is to be read.
-func (h *Host) settled(ctx context.Context, key engine.RunKey) (st store.Shard, last int64, err error) {
+// durableHistory is where a run's history can be read.
+type durableHistory struct {
+	store store.Shard
+	// last is the last event's id if the run is in memory; for others the store
+	// has no more than is to be read.
+	last int64
+	// tail is the end of the history, if it is in memory; not to be changed.
+	tail []record.HistoryBatch
+}
+
+// settled waits until all that is in the run's history is durable.
+func (h *Host) settled(ctx context.Context, key engine.RunKey) (d durableHistory, err error) {
 	result := make(chan error, 1)
 	s := h.shardOf(key.ID)
 	gone := false
 	s.submit(&request{
 		id: key.ID, runID: key.RunID, outside: true,
 		peek: func(held *held) {
-			last = unknownLast
+			d.last = unknownLast
 			if held != nil && held.run != nil {
-				last = held.run.Info.NextEventID - 1
+				d.last, d.tail = held.run.Info.NextEventID-1, held.tail.batches
 			}
 			gone = held != nil && held.run == nil
 		},
@@ -59,9 +67,10 @@ func (h *Host) settled(ctx context.Context, key engine.RunKey) (st store.Shard, 
 		if err == nil && gone {
 			err = noHistory(key)
 		}
-		return s.store, last, err
+		d.store = s.store
+		return d, err
 	case <-ctx.Done():
-		return nil, 0, context.Cause(ctx)
+		return durableHistory{}, context.Cause(ctx)
 	}
 }
 
@@ -79,15 +88,15 @@ func (h *Host) readable(ctx context.Context, key engine.RunKey) (st store.Shard,
 // only the first or as many as have maxPageBytes together; all, if maxBatches is
 // 0 or less. The first batch may begin before from. Nothing is decoded.
 func (h *Host) History(ctx context.Context, key engine.RunKey, from, to int64, maxBatches int) (HistoryPage, error) {
-	st, last, err := h.settled(ctx, key)
+	d, err := h.settled(ctx, key)
 	if err != nil {
 		return HistoryPage{}, err
 	}
-	page, err := readHistory(ctx, st, key, from, to, last, maxBatches)
-	if err == nil && last == unknownLast {
+	page, err := readHistory(ctx, d, key, from, to, maxBatches)
+	if err == nil && d.last == unknownLast {
 		// The run may have been loaded and have gone on meanwhile, and the store
 		// may show what is not durable yet.
-		_, _, err = h.settled(ctx, key)
+		_, err = h.settled(ctx, key)
 	}
 	if err != nil {
 		return HistoryPage{}, err
@@ -95,15 +104,19 @@ func (h *Host) History(ctx context.Context, key engine.RunKey, from, to int64, m
 	return page, nil
 }
 
-func readHistory(ctx context.Context, st store.Shard, key engine.RunKey, from, to, last int64, maxBatches int) (HistoryPage, error) {
-	if to <= 0 || to > last {
-		to = last
+func readHistory(ctx context.Context, d durableHistory, key engine.RunKey, from, to int64, maxBatches int) (HistoryPage, error) {
+	if to <= 0 || to > d.last {
+		to = d.last
 	}
 	limit := limitOf(maxBatches)
 	from = max(from, 1)
 	if from > to {
 		return HistoryPage{}, nil
 	}
+	if page, ok := pageOf(d.tail, from, to, limit); ok {
+		return page, nil
+	}
+	st := d.store
 	// Readers mostly ask for the beginning of a batch.
 	page, err := readPage(ctx, st, key, from, from, to, limit)
 	if !errors.Is(err, errInside) {
@@ -272,9 +285,12 @@ func readBatch(ctx context.Context, st store.Shard, key engine.RunKey, first int
 // Event reads one event of the batch that begins with batchID. It waits until
 // the event is durable.
 func (h *Host) Event(ctx context.Context, key engine.RunKey, batchID, eventID int64) (*historypb.HistoryEvent, error) {
-	st, _, err := h.settled(ctx, key)
+	d, err := h.settled(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	return readEvent(ctx, st, key, batchID, eventID)
+	if ev, err := eventOf(d.tail, key, eventID); ev != nil || err != nil {
+		return ev, err
+	}
+	return readEvent(ctx, d.store, key, batchID, eventID)
 }

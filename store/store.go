@@ -178,7 +178,8 @@ type Batch struct {
 	SizeBytes int
 }
 
-// Put stores value under key. The batch keeps both slices.
+// Put stores value under key. The batch keeps both slices. Nobody changes them
+// any more, neither caller nor store: both may go on reading them.
 func (b *Batch) Put(key Key, value []byte) {
 	if value == nil {
 		value = []byte{}

@@ -1,0 +1,68 @@
+package shard
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	historypb "go.temporal.io/api/history/v1"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/record"
+	"github.com/perdure/perdure/store"
+)
+
+// The tail answers what the store would, or not at all.
+func TestTailAnswersLikeTheStore(t *testing.T) {
+	key := engine.RunKey{ID: engine.ID{NamespaceID: "n", Name: "w"}, RunID: "r"}
+	var h held
+	var all []record.HistoryBatch
+	next := int64(1)
+	for n := range 60 { // batches of one to three events, some of them large
+		var events []*historypb.HistoryEvent
+		for range 1 + n%3 {
+			events = append(events, &historypb.HistoryEvent{EventId: next, TaskId: next, WorkerMayIgnore: n%7 == 0, Version: int64(1) << (n % 50)})
+			next++
+		}
+		if n%11 == 5 {
+			events[0].Attributes = &historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes{
+				WorkflowExecutionSignaledEventAttributes: &historypb.WorkflowExecutionSignaledEventAttributes{SignalName: string(make([]byte, n*60))}}
+		}
+		row := record.EncodeHistory(events)
+		batch, err := record.OpenHistory(row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, batch)
+		other := store.Op{Key: store.Key{Family: store.FamilyState}, Value: []byte("not history")}
+		h.sealTail([]store.Op{other, {Key: record.HistoryKey(key, events[0].EventId), Value: row}})
+		if h.tail.size > maxTailBytes {
+			t.Fatalf("%d bytes kept", h.tail.size)
+		}
+		compareTail(t, h.tail.batches, all, next-1)
+	}
+}
+
+// compareTail asks for every range of the newest events.
+func compareTail(t *testing.T, kept, all []record.HistoryBatch, last int64) {
+	t.Helper()
+	for from := max(1, last-25); from <= last; from++ {
+		for to := from; to <= last; to++ {
+			for _, limit := range []int{0, 1, 2} {
+				want, _ := pageOf(all, from, to, limitOf(limit))
+				got, ok := pageOf(kept, from, to, limitOf(limit))
+				if ok && (!bytes.Equal(got.Bytes, want.Bytes) || got.NextEventID != want.NextEventID) {
+					t.Fatalf("events %d to %d, %d batches: the tail gives %d bytes and goes on at %d, want %d and %d",
+						from, to, limit, len(got.Bytes), got.NextEventID, len(want.Bytes), want.NextEventID)
+				}
+				if len(kept) > 0 && ok != (from >= kept[0].First) {
+					t.Fatalf("events %d to %d: answered %v from a tail that begins with %d", from, to, ok, kept[0].First)
+				}
+			}
+		}
+		ev, err := eventOf(kept, engine.RunKey{}, from)
+		if err != nil || ev != nil && ev.EventId != from {
+			t.Fatal(fmt.Errorf("event %d: %v, %w", from, ev, err))
+		}
+	}
+}
