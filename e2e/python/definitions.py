@@ -66,7 +66,45 @@ async def until_cancelled(accept: bool) -> str:
         return "finished anyway" if details and details.cancel_requested else f"cancelled for {details}"
 
 
-ACTIVITIES = [greet, fail_until_attempt, fail_for_good, fail_with_cause, hang, resume_from_heartbeat, until_cancelled]
+HEALED = set()  # workflow ids whose "ailing" activity may succeed
+
+
+@activity.defn
+async def ailing() -> int:
+    if activity.info().workflow_id not in HEALED:
+        raise RuntimeError("still ill")
+    return activity.info().attempt
+
+
+@activity.defn
+async def until_operator() -> str:
+    """Heartbeats until an operator stops the attempt; the next one says what it was told."""
+    workflow_id = activity.info().workflow_id
+    if workflow_id in STOPPED:
+        return f"attempt {activity.info().attempt} after {STOPPED[workflow_id]}"
+    try:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(0.05)
+    except asyncio.CancelledError:
+        details = activity.cancellation_details()
+        STOPPED[workflow_id] = ", ".join(name for name in ("cancel_requested", "paused", "reset") if getattr(details, name))
+        raise
+
+
+STOPPED: dict[str, str] = {}
+
+ACTIVITIES = [
+    greet,
+    fail_until_attempt,
+    fail_for_good,
+    fail_with_cause,
+    hang,
+    resume_from_heartbeat,
+    until_cancelled,
+    ailing,
+    until_operator,
+]
 
 
 @workflow.defn
@@ -74,6 +112,26 @@ class Hello:
     @workflow.run
     async def run(self, name: str) -> str:
         return await workflow.execute_activity(greet, name, start_to_close_timeout=SHORT)
+
+
+@workflow.defn
+class Ailing:
+    @workflow.run
+    async def run(self, first_interval: float) -> int:
+        policy = RetryPolicy(initial_interval=timedelta(seconds=first_interval), backoff_coefficient=1.0)
+        return await workflow.execute_activity(ailing, start_to_close_timeout=SHORT, retry_policy=policy)
+
+
+@workflow.defn
+class Operated:
+    @workflow.run
+    async def run(self) -> str:
+        return await workflow.execute_activity(
+            until_operator,
+            start_to_close_timeout=timedelta(minutes=1),
+            heartbeat_timeout=timedelta(seconds=20),
+            retry_policy=QUICK,
+        )
 
 
 @workflow.defn
@@ -272,5 +330,5 @@ class Counter:
 
 WORKFLOWS = [
     Hello, Retried, NonRetryable, CauseChain, TimedOut, HeartbeatDetails, Cancelled, Local, Napping, Waiting,
-    Parent, Child, Countdown, Forever, Shielded, Interrupted, Counter,
+    Parent, Child, Countdown, Forever, Shielded, Interrupted, Counter, Ailing, Operated,
 ]
