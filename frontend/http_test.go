@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
@@ -162,6 +164,22 @@ func TestHTTPVariants(t *testing.T) {
 	}
 	if code, _, _ := request(t, server, "POST", "/api/v1/namespaces/ns/workflows/w", `{"identity":"`+strings.Repeat("x", MaxReceiveBytes)+`"}`); code != 400 {
 		t.Errorf("a body beyond the limit: %d", code)
+	}
+}
+
+// H-31: a payload that is no JSON although it says so is shown in its long form.
+func TestJSONOfAPayloadThatIsNone(t *testing.T) {
+	for encoding, data := range map[string]string{"json/plain": "{nope", "json/protobuf": "x"} {
+		p := &commonpb.Payload{Metadata: map[string][]byte{"encoding": []byte(encoding), "messageType": []byte("no.such.Message")}, Data: []byte(data)}
+		text, err := jsonFormats["application/json"].Marshal(&commonpb.Memo{Fields: map[string]*commonpb.Payload{"k": p}})
+		if err != nil {
+			t.Errorf("%s: %v", encoding, err)
+			continue
+		}
+		back := &commonpb.Memo{}
+		if err := jsonFormats["application/json"].Unmarshal(text, back); err != nil || !proto.Equal(back.GetFields()["k"], p) {
+			t.Errorf("%s: %s comes back as %v, %v", encoding, text, back, err)
+		}
 	}
 }
 
