@@ -106,6 +106,7 @@ func checkServerRange(text string) error {
 	if !accepted.contains(serverVersion) {
 		return serviceerror.NewServerVersionNotSupported(ServerVersion, text)
 	}
-	lastGoodRange.Store(&text)
+	good := text // the parameter's own address would put it on the heap in every call
+	lastGoodRange.Store(&good)
 	return nil
 }

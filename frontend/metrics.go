@@ -19,9 +19,11 @@ type metrics struct {
 	latency  *prometheus.HistogramVec
 	pending  *prometheus.GaugeVec
 
-	// bound holds the *boundMetrics of each label pair: looking all the labels
-	// up for each call costs more than a small handler does.
-	bound sync.Map
+	// bound holds the *boundMetrics of each label pair, and inFlight the gauge of
+	// each operation: looking all the labels up for each call costs more than a
+	// small handler does.
+	bound    sync.Map
+	inFlight sync.Map
 }
 
 // labels tell calls apart. The namespace is a registered one or empty, so that
@@ -68,14 +70,22 @@ func (m *metrics) of(l labels) *boundMetrics {
 }
 
 // began counts a call in.
-func (m *metrics) began(c *call) { m.pending.WithLabelValues(c.operation, serviceName).Inc() }
+func (m *metrics) began(c *call) { m.gauge(c.operation).Inc() }
+
+func (m *metrics) gauge(operation string) prometheus.Gauge {
+	if g, ok := m.inFlight.Load(operation); ok {
+		return g.(prometheus.Gauge)
+	}
+	g, _ := m.inFlight.LoadOrStore(operation, m.pending.WithLabelValues(operation, serviceName))
+	return g.(prometheus.Gauge)
+}
 
 // ended counts a call at its end, when its namespace is known; err is a status
 // error.
 func (m *metrics) ended(c *call, began time.Time, err error) {
 	l := labels{c.operation, c.namespaceName()}
 	b := m.of(l)
-	m.pending.WithLabelValues(c.operation, serviceName).Dec()
+	m.gauge(c.operation).Dec()
 	b.requests.Inc()
 	b.latency.Observe(time.Since(began).Seconds())
 	if err == nil {
