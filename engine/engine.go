@@ -167,7 +167,7 @@ type Limits struct {
 	WorkflowTaskBackoffMax  time.Duration
 	UpdatesInFlight         int // admitted, sent or accepted at one time
 	UpdatesInFlightBytes    int // their requests together
-	UpdatesPerRun           int
+	UpdatesPerRun           int // 0: any number
 	// SpeculativeScheduleToStart is how long a speculative workflow task waits
 	// on a normal queue before it becomes a normal one.
 	SpeculativeScheduleToStart time.Duration

@@ -164,7 +164,7 @@ func (d *draft) checkUpdateLimits(req *updatepb.Request) error {
 	case size > int64(l.UpdatesInFlightBytes):
 		return engine.Refuse(engine.KindConcurrentLimit,
 			"limit on total payload size of in-flight updates has been reached (%d bytes)", l.UpdatesInFlightBytes)
-	case d.updateCount() >= l.UpdatesPerRun:
+	case d.updateCount() >= l.UpdatesPerRun && l.UpdatesPerRun > 0:
 		return engine.Refuse(engine.KindFailedPrecondition,
 			"The limit on the total number of distinct updates in this workflow has been reached (%d). "+
 				"Make sure any duplicate updates share an Update ID so the server can deduplicate them, "+
