@@ -120,8 +120,8 @@ func (c *completion) completeUpdate(updateID string, r *updatepb.Response) error
 		return unknownUpdate(updateID)
 	case was.CompletedEventID != 0:
 		return failTask(updateFailedCause, "update %s was completed before", updateID)
-	case r.GetMeta().GetUpdateId() == "":
-		return failTask(updateFailedCause, "meta.update_id is not set on the response of update %s", updateID)
+	case r.GetMeta().GetUpdateId() != updateID:
+		return failTask(updateFailedCause, "the response of update %s has meta.update_id %q", updateID, r.GetMeta().GetUpdateId())
 	case r.GetOutcome().GetValue() == nil:
 		return failTask(updateFailedCause, "outcome is not set on the response of update %s", updateID)
 	case proto.Size(r.GetOutcome()) > c.env.Limits.BlobBytes:
