@@ -7,6 +7,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	updatepb "go.temporal.io/api/update/v1"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
@@ -131,9 +132,16 @@ func (a *auditor) taskCompleted(in *workflow.CompleteWorkflowTask, reply any) {
 		a.broken("I4: workflow task %d of %s: the completion of start %d is accepted, the last start is %d",
 			t.ScheduledEventID, short(t.Run), t.Stamp, last)
 	}
-	a.promise(t.Run, func(l *life) bool { return l.tasksCompleted[t.ScheduledEventID] },
-		"completion of workflow task %d of %s", t.ScheduledEventID, short(t.Run))
 	done := reply.(*workflow.TaskCompleted)
+	if done.ResetHistoryEventID == 0 { // else the task was speculative, and leaves no trace
+		a.promise(t.Run, func(l *life) bool { return l.tasksCompleted[t.ScheduledEventID] },
+			"completion of workflow task %d of %s", t.ScheduledEventID, short(t.Run))
+	}
+	for _, m := range in.Request.GetMessages() {
+		if id := m.GetProtocolInstanceId(); !m.GetBody().MessageIs((*updatepb.Rejection)(nil)) {
+			a.promise(t.Run, func(l *life) bool { return l.updates[id] != nil }, "%s of %s", m.GetId(), short(t.Run))
+		}
+	}
 	if done.Task != nil {
 		a.handed(done.Task)
 	}

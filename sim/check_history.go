@@ -24,6 +24,7 @@ type events4 struct {
 	// others are children and external requests, by initiated event id.
 	others  map[int64]*otherLife
 	signals map[string]int // how often each name came
+	updates map[string]*updateLife
 	closed  bool
 }
 
@@ -52,10 +53,13 @@ type otherLife struct {
 	child, started, over bool
 }
 
+// updateLife is an update that was accepted.
+type updateLife struct{ accepted, completed int64 } // event ids
+
 func newEvents4() events4 {
 	return events4{
 		tasksCompleted: map[int64]bool{}, activities: map[int64]*activityLife{}, timers: map[int64]*timerLife{},
-		timerIDs: map[string]int64{}, others: map[int64]*otherLife{}, signals: map[string]int{},
+		timerIDs: map[string]int64{}, others: map[int64]*otherLife{}, signals: map[string]int{}, updates: map[string]*updateLife{},
 	}
 }
 
@@ -100,7 +104,7 @@ func (e *events4) add(ev *historypb.HistoryEvent) string {
 		return "I2: the history does not begin with its only start"
 	}
 	for _, check := range []func(*historypb.HistoryEvent) string{
-		e.addTask, e.addActivity, e.addTimer, e.addOther, e.addClose,
+		e.addTask, e.addActivity, e.addTimer, e.addOther, e.addUpdate, e.addClose,
 	} {
 		if wrong := check(ev); wrong != "" {
 			return wrong
@@ -289,6 +293,38 @@ func (e *events4) addOther(ev *historypb.HistoryEvent) string {
 	return ""
 }
 
+// addUpdate: an update is accepted once, and then completed once.
+func (e *events4) addUpdate(ev *historypb.HistoryEvent) string {
+	if a := ev.GetWorkflowExecutionUpdateAcceptedEventAttributes(); a != nil {
+		if e.updates[a.ProtocolInstanceId] != nil {
+			return fmt.Sprintf("I8: update %s is accepted twice", a.ProtocolInstanceId)
+		}
+		e.updates[a.ProtocolInstanceId] = &updateLife{accepted: ev.EventId}
+	}
+	if a := ev.GetWorkflowExecutionUpdateCompletedEventAttributes(); a != nil {
+		u := e.updates[a.GetMeta().GetUpdateId()]
+		if u == nil || u.completed != 0 || u.accepted != a.AcceptedEventId {
+			return fmt.Sprintf("I8: update %s is completed as accepted in event %d, and is %+v", a.GetMeta().GetUpdateId(), a.AcceptedEventId, u)
+		}
+		u.completed = ev.EventId
+	}
+	return ""
+}
+
+// compareUpdates: the state and the history know the same updates.
+func (l *life) compareUpdates() string {
+	if len(l.updates) != len(l.state.Updates) {
+		return fmt.Sprintf("I8: %d updates in the history, %d in the state", len(l.updates), len(l.state.Updates))
+	}
+	for id, u := range l.updates {
+		s := l.state.Updates[id]
+		if s == nil || s.AcceptedEventID != u.accepted || s.CompletedEventID != u.completed {
+			return fmt.Sprintf("I8: update %s is %+v in the history, %+v in the state", id, *u, s)
+		}
+	}
+	return ""
+}
+
 // compare holds the state against the history: what is pending in one is pending
 // in the other. Buffered events count as history to come.
 func (l *life) compare() string {
@@ -299,8 +335,8 @@ func (l *life) compare() string {
 	if run.Open() == l.closed {
 		return fmt.Sprintf("I2: the state says %v, the history is closed: %v", run.Info.Status, l.closed)
 	}
-	if !run.Open() {
-		return ""
+	if wrong := l.compareUpdates(); wrong != "" || !run.Open() {
+		return wrong
 	}
 	ahead := map[int64]bool{}
 	fired := map[int64]bool{}

@@ -106,6 +106,7 @@ type past struct {
 	tasks      int  // completed
 	attempt    int32
 	scheduled  map[int64]*activityPast
+	updates    map[string]bool // accepted: answered or not, by update id
 }
 
 type activityPast struct {
@@ -122,7 +123,7 @@ func read(run string, events []*historypb.HistoryEvent) *past {
 	p := &past{
 		run: run, activities: map[string]*activityPast{}, timers: map[string]*timerPast{},
 		children: map[string]*bool{}, others: map[string]*bool{}, byID: map[int64]*bool{},
-		markers: map[string]bool{}, scheduled: map[int64]*activityPast{},
+		markers: map[string]bool{}, scheduled: map[int64]*activityPast{}, updates: map[string]bool{},
 	}
 	for _, ev := range events {
 		p.read(ev)
@@ -152,6 +153,10 @@ func (p *past) read(ev *historypb.HistoryEvent) {
 		p.failed = true
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
 		p.tasks++
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+		p.updates[ev.GetWorkflowExecutionUpdateAcceptedEventAttributes().ProtocolInstanceId] = false
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED:
+		p.updates[ev.GetWorkflowExecutionUpdateCompletedEventAttributes().GetMeta().GetUpdateId()] = true
 	case enumspb.EVENT_TYPE_MARKER_RECORDED:
 		p.markers[ev.GetMarkerRecordedEventAttributes().MarkerName] = true
 	case enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:

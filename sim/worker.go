@@ -216,6 +216,9 @@ func (wk *worker) decide(t *workflow.TaskStarted, poller engine.Poller) {
 		Commands: commands, Identity: wk.name, Namespace: namespaceName,
 		ReturnNewWorkflowTask: wk.oneIn(2), ForceCreateNewWorkflowTask: beats,
 	}
+	if !beats {
+		wk.answerUpdates(request, t, past)
+	}
 	if wk.caches {
 		request.StickyAttributes = &taskqueuepb.StickyExecutionAttributes{
 			WorkerTaskQueue: &taskqueuepb.TaskQueue{

@@ -40,7 +40,7 @@ func (w *world) client(pause time.Duration) {
 // act is one thing a client does.
 func (w *world) act() {
 	id := workflowID(w.chance.IntN(workflowIDs))
-	switch n := w.chance.IntN(120); {
+	switch n := w.chance.IntN(150); {
 	case n < 45:
 		w.start(id)
 	case n < 80:
@@ -53,6 +53,8 @@ func (w *world) act() {
 		w.terminate(id)
 	case n < 100:
 		w.delete(id)
+	case n < 130:
+		w.update(id)
 	default:
 		w.reader.read(idOf(id))
 	}
