@@ -99,8 +99,10 @@ type held struct {
 	sized int64
 
 	watchers map[*watcher]struct{}
-	queries  *runQueries
-	updates  map[string][]*updateWaiter // who waits, by update id
+	// awaited: the run has closed, and those who waited for it will read its end.
+	awaited bool
+	queries *runQueries
+	updates map[string][]*updateWaiter // who waits, by update id
 }
 
 // freshHistory is one history batch on its way to the disk.

@@ -48,7 +48,9 @@ func (s *shard) settle(b *batch, seen seen) {
 	s.settleQueries(h)
 	switch {
 	case seen.closed && awaited:
-		// They come back for the last event: carryOut retires it then.
+		// They come back for the state, and then for the last event: peek retires
+		// it. Should they not, it goes when it has been idle for long enough.
+		h.awaited = true
 	case seen.closed:
 		s.retire(h)
 	case h.entry.leaving:

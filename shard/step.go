@@ -84,6 +84,10 @@ func (s *shard) peek(r *request) {
 	}
 	r.peek(h)
 	s.answer(r, nil, nil)
+	if h != nil && h.awaited {
+		h.awaited = false
+		s.retire(h)
+	}
 }
 
 // drainReady serves the requests of entries whose load has come.
@@ -133,7 +137,7 @@ func (s *shard) carryOut(e *entry, r *request) bool {
 		}
 		r.look(h)
 		s.answer(r, nil, nil)
-		if !h.run.Open() {
+		if !h.run.Open() && !h.awaited {
 			s.retire(h)
 		}
 		return true

@@ -2,14 +2,17 @@ package shard
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"testing"
 
 	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
+	"github.com/perdure/perdure/store/memstore"
 )
 
 // The tail answers what the store would, or not at all.
@@ -64,5 +67,39 @@ func compareTail(t *testing.T, kept, all []record.HistoryBatch, last int64) {
 		if err != nil || ev != nil && ev.EventId != from {
 			t.Fatal(fmt.Errorf("event %d: %v, %w", from, ev, err))
 		}
+	}
+}
+
+// Whoever has waited for the end of a run reads it without the store; then the
+// run leaves memory.
+func TestTheEndIsReadFromMemory(t *testing.T) {
+	w := newWorld(t)
+	started := w.do("a", "", startOf("a")).(*workflow.Started)
+	key := engine.RunKey{ID: idOf("a"), RunID: started.RunID}
+	task := w.take().(*workflow.TaskStarted)
+	waiting := make(chan error, 1)
+	stop := w.host.Watch(key, 4, func(err error) { waiting <- err })
+	defer stop()
+	w.settle()
+	w.do("a", "", completeTask(task, closeCommand()))
+	if err := <-waiting; err != nil {
+		t.Fatal(err)
+	}
+
+	reads := 0
+	w.faults.Read = func(store.Key) memstore.ReadFault { reads++; return memstore.ReadFault{} }
+	var batch, last int64
+	w.view("a", func(r *workflow.Run) { batch, last = r.Info.LastBatchID, r.Info.NextEventID-1 })
+	w.await(func() {
+		ev, err := w.host.Event(context.Background(), key, batch, last)
+		if err != nil || ev.EventId != last {
+			t.Errorf("the last event: %v, %v", ev, err)
+		}
+	})
+	if reads != 0 {
+		t.Errorf("%d reads of the store", reads)
+	}
+	if n := w.host.shardOf(key.ID).held; n != 0 {
+		t.Errorf("%d runs are still in memory", n)
 	}
 }
