@@ -36,6 +36,51 @@ async def unspeakable() -> str:
     return f"attempt {activity.info().attempt}"
 
 
+BEGUN: set[str] = set()  # workflow ids whose "persist" has begun
+RELEASED: set[str] = set()  # those whose "persist" may end
+
+
+@activity.defn
+async def persist(beats: bool) -> str:
+    """Goes on whatever it is told, and counts how often it was cancelled."""
+    workflow_id, cancels = activity.info().workflow_id, 0
+    BEGUN.add(workflow_id)
+    while workflow_id not in RELEASED:
+        try:
+            if beats:
+                activity.heartbeat()
+            await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            cancels += 1
+    return f"cancelled {cancels} times"
+
+
+@activity.defn
+async def yield_when_cancelled() -> None:
+    BEGUN.add(activity.info().workflow_id)
+    await asyncio.Event().wait()
+
+
+@workflow.defn
+class Persisting:
+    @workflow.run
+    async def run(self, beats: bool, wait: bool) -> str:
+        types = workflow.ActivityCancellationType
+        return await workflow.execute_activity(
+            persist,
+            beats,
+            start_to_close_timeout=timedelta(minutes=1),
+            cancellation_type=types.WAIT_CANCELLATION_COMPLETED if wait else types.ABANDON,
+        )
+
+
+@workflow.defn
+class Locally:
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.execute_local_activity(yield_when_cancelled, start_to_close_timeout=timedelta(minutes=1))
+
+
 @workflow.defn
 class Listening:
     @workflow.run
