@@ -34,6 +34,7 @@ type runView struct {
 	closeBatchID int64
 	virtual      []*historypb.HistoryEvent
 	taskStamp    int64 // of the pending workflow task; 0 for none
+	taskStarted  int64 // its started event id; 0 if it is not started
 }
 
 func (f *Frontend) viewRun(ctx context.Context, id engine.ID, runID string) (runView, error) {
@@ -45,7 +46,7 @@ func (f *Frontend) viewRun(ctx context.Context, id engine.ID, runID string) (run
 			virtual: run.Virtual(),
 		}
 		if run.Info.Task != nil {
-			v.taskStamp = run.Info.Task.Stamp
+			v.taskStamp, v.taskStarted = run.Info.Task.Stamp, run.Info.Task.StartedEventID
 		}
 	})
 	return v, err
@@ -97,6 +98,9 @@ func (f *Frontend) historyStart(ctx context.Context, r *workflowservice.GetWorkf
 // taskHistoryPage is a further page of a workflow task's history: it ends where
 // the task does, whatever came after.
 func (f *Frontend) taskHistoryPage(ctx context.Context, r *workflowservice.GetWorkflowExecutionHistoryRequest, page historyPage, view runView) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
+	if page.Task == view.taskStamp && len(view.virtual) == 0 {
+		page.To = max(page.To, view.taskStarted) // a speculative task has become real since it was handed over
+	}
 	stored, err := f.executions.History(ctx, page.Run, page.Next, page.To, historyPageSize(r.GetMaximumPageSize()))
 	if err != nil {
 		return nil, err

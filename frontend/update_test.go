@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -223,5 +224,25 @@ func TestPatienceEndsBeforeTheDeadline(t *testing.T) {
 				t.Errorf("with %v left it waits %v, want %v", left, waited, want)
 			}
 		})
+	}
+}
+
+// A speculative task may become real while its worker pages through a long
+// history: the pages then end with its stored events.
+func TestPagesOfTaskThatBecameReal(t *testing.T) {
+	e := newEdge(t)
+	run := e.withRun()
+	run.append(started)
+	run.append(scheduled, enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED)
+	run.change(func() {
+		info := *run.mu.run.Info
+		info.Task = &workflow.Task{Type: workflow.TaskNormal, ScheduledEventID: 2, StartedEventID: 3, Attempt: 1, Stamp: 5}
+		run.mu.run.Info = &info
+	})
+	for stamp, want := range map[int64]string{5: "[1 2 3]", 4: "[1]"} {
+		page := historyPage{Run: testRun, Next: 1, To: 1, Task: stamp}
+		if ids, _ := e.history(t, t.Context(), func(r *historyRequest) { r.NextPageToken = page.seal(tokenHistoryPage) }); fmt.Sprint(ids) != want {
+			t.Errorf("bound to stamp %d: %v, want %s", stamp, ids, want)
+		}
 	}
 }
