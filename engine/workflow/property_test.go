@@ -58,7 +58,7 @@ func draw(t *rapid.T, w *world) (line, input string) {
 		"poll", "poll", "poll", "poll", "poll", "poll", "complete", "complete", "complete", "complete", "complete", "complete",
 		"fail-task", "abort-task", "due", "due", "due", "due", "now", "now",
 		"poll-activity", "poll-activity", "activity", "activity", "activity", "deliver", "deliver",
-		"update", "update", "update", "update-with-start", "reload",
+		"update", "update", "update", "update-with-start", "reload", "operate", "operate",
 	}).Draw(t, "op"); op {
 	case "start":
 		return op + " " + id + request + rapid.SampledFrom([]string{"", " eager", " delay=3s", " attempts=3", " cron=@every_2s",
@@ -77,6 +77,11 @@ func draw(t *rapid.T, w *world) (line, input string) {
 			id += drawUpdate(t, " ")
 		}
 		return op + " " + id, ""
+	case "operate":
+		if w.find(id) == nil {
+			return "", ""
+		}
+		return drawOperation(t, id), ""
 	case "end":
 		op = rapid.SampledFrom([]string{"terminate", "terminate", "delete"}).Draw(t, "how")
 		if w.find(id) == nil {
@@ -218,6 +223,7 @@ func (w *world) check(t *rapid.T) {
 		}
 		w.checkHistory(t, run)
 		checkDerived(t, run)
+		checkPauses(t, run)
 	}
 }
 

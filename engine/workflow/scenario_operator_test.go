@@ -1,11 +1,15 @@
 package workflow_test
 
 import (
+	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 
 	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	"pgregory.net/rapid"
 
 	"github.com/perdure/perdure/engine/activity"
 	"github.com/perdure/perdure/engine/searchattr"
@@ -44,6 +48,43 @@ func init() {
 	commands["pause-info"] = func(w *world, a *args) {
 		p := w.find(a.at(0)).SearchAttributes.GetIndexedFields()[searchattr.PauseInfo]
 		w.printf("%s\n", strings.TrimSpace("pause info: "+string(p.GetData())))
+	}
+}
+
+// drawOperation picks what an operator does to the activities of a run.
+func drawOperation(t *rapid.T, id string) string {
+	which := rapid.SampledFrom([]string{"", " type=charge", " id=x0", " id=y1"}).Draw(t, "which")
+	return rapid.SampledFrom([]string{
+		"pause-activity", "pause-activity", "pause-activity request=r", "unpause-activity", "unpause-activity jitter=3s reset-attempts",
+		"reset-activity", "reset-activity keep-paused reset-heartbeat", "reset-activity restore jitter=2s",
+		"update-activity stc=2s", "update-activity initial=1s queue=parcels", "update-activity restore",
+	}).Draw(t, "operation") + " " + id + which
+}
+
+// checkPauses: nothing is due or on offer of what is paused, and the search
+// attribute names the types of just those.
+func checkPauses(t *rapid.T, run *workflow.Run) {
+	want := map[string]bool{}
+	for _, s := range run.Activities {
+		if s.Paused {
+			want["property:activityType="+s.Type] = true
+			if s.Offered || !s.Next().IsZero() {
+				t.Fatalf("activity %s is paused, and offered: %v, due at %v", s.ID, s.Offered, s.Next())
+			}
+		}
+		if (s.Resetting || s.ResetHeartbeat) && s.Unstarted() {
+			t.Fatalf("activity %s waits for a reset, but does not run", s.ID)
+		}
+	}
+	var got []string
+	if p := run.SearchAttributes.GetIndexedFields()[searchattr.PauseInfo]; p != nil {
+		if err := json.Unmarshal(p.GetData(), &got); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.Sort(got)
+	if all := slices.Sorted(maps.Keys(want)); !slices.Equal(got, all) {
+		t.Fatalf("the search attribute says %v, paused is %v", got, all)
 	}
 }
 
