@@ -18,9 +18,12 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	"github.com/perdure/perdure/e2e/harness"
 )
 
 // What operators do to an activity of a workflow (spec activity.md 9), as
@@ -255,5 +258,68 @@ func TestUpdateActivityOptions(t *testing.T) {
 	var limit string
 	if err := run.Get(ctx, &limit); err != nil || limit != "44s" {
 		t.Errorf("the second attempt had %v, %v", limit, err)
+	}
+}
+
+// AT-163: a reset may go back to the options the workflow asked for; the server
+// reads them from history.
+func TestRestoreOriginalOptions(t *testing.T) {
+	var attempts atomic.Int32
+	ctx, s := begin(t, oneActivity(workflow.ActivityOptions{StartToCloseTimeout: 10 * time.Second, RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Hour, MaximumInterval: time.Hour}},
+		func(ctx context.Context) (string, error) {
+			if attempts.Add(1) == 1 {
+				return "", errors.New("stumbled")
+			}
+			info := activity.GetInfo(ctx)
+			return fmt.Sprint(info.Attempt, " in ", info.Deadline.Sub(info.StartedTime).Round(time.Second)), nil
+		}))
+	run := s.start(ctx, "wf")
+	a := s.pendingUntil(ctx, run, func(a *workflowpb.PendingActivityInfo) bool { return a.GetAttempt() == 2 })
+	_, err := s.api().UpdateActivityExecutionOptions(ctx, &workflowservice.UpdateActivityExecutionOptionsRequest{Namespace: "default",
+		WorkflowId: s.Name(), ActivityId: a.GetActivityId(), ActivityOptions: &activitypb.ActivityOptions{StartToCloseTimeout: durationpb.New(44 * time.Second)},
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"start_to_close_timeout"}}})
+	s.must(err)
+	_, err = s.api().ResetActivityExecution(ctx, &workflowservice.ResetActivityExecutionRequest{Namespace: "default",
+		WorkflowId: s.Name(), ActivityId: a.GetActivityId(), RestoreOriginalOptions: true})
+	s.must(err)
+	var got string
+	if err := run.Get(ctx, &got); err != nil || got != "1 in 10s" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// A pause outlives the server: it is part of the stored state.
+func TestPauseOutlivesTheServer(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), perTest)
+	defer cancel()
+	s := &suite{T: t, server: harness.Start(t), queue: t.Name()}
+	s.client = dial(t, s.server.GRPC())
+	act := oneActivity(workflow.ActivityOptions{StartToCloseTimeout: time.Minute, RetryPolicy: retries(0)},
+		func(context.Context) (string, error) { return "at last", nil })
+	// Only the workflow has a worker at first: the activity waits.
+	w := worker.New(s.client, s.queue, worker.Options{LocalActivityWorkerOnly: true})
+	act(w)
+	s.must(w.Start())
+	run := s.start(ctx, "wf")
+	_, err := s.api().PauseActivityExecution(ctx, &workflowservice.PauseActivityExecutionRequest{Namespace: "default", WorkflowId: s.Name(),
+		ActivityId: s.onlyActivity(ctx, run), Identity: "operator", Reason: "maintenance"})
+	s.must(err)
+	w.Stop()
+	s.server.Kill()
+	s.must(s.server.Restart())
+	s.client = dial(t, s.server.GRPC())
+	s.work(act, worker.Options{})
+	run = s.client.GetWorkflow(ctx, run.GetID(), run.GetRunID())
+	a := s.pendingUntil(ctx, run, func(*workflowpb.PendingActivityInfo) bool { return true })
+	if a.GetState() != enumspb.PENDING_ACTIVITY_STATE_PAUSED || a.GetPauseInfo().GetManual().GetReason() != "maintenance" {
+		t.Errorf("after the restart: %v", a)
+	}
+	_, err = s.api().UnpauseActivity(ctx, &workflowservice.UnpauseActivityRequest{Namespace: "default", Execution: s.execution(),
+		Activity: &workflowservice.UnpauseActivityRequest_Type{Type: "act"}})
+	s.must(err)
+	var got string
+	if err := run.Get(ctx, &got); err != nil || got != "at last" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
