@@ -18,6 +18,7 @@ import (
 // methods may be called from any goroutine.
 type Host struct {
 	opt    Options
+	crew   *crew                   // who runs loops and reads, unless Options.Spawn does
 	shards []atomic.Pointer[shard] // the one that serves, or the last that did
 	bounds []store.SlotRange
 	direct directQueries
@@ -34,7 +35,10 @@ type Host struct {
 // Open opens the slots of the driver and recovers what is outstanding. The
 // driver stays the caller's, to be closed after Stop.
 func Open(ctx context.Context, opt Options) (*Host, error) {
-	h := &Host{opt: opt.withDefaults()}
+	h := &Host{opt: opt.withDefaults(), crew: newCrew()}
+	if h.opt.Spawn == nil {
+		h.opt.Spawn = h.crew.spawn
+	}
 	h.mu.still = make(chan struct{})
 	h.direct.init()
 	n := h.opt.Shards
@@ -52,6 +56,7 @@ func Open(ctx context.Context, opt Options) (*Host, error) {
 				s.cancel()
 				_ = s.store.Close() // nothing was written
 			}
+			h.crew.end()
 			return nil, err
 		}
 		opened = append(opened, s)
@@ -256,6 +261,7 @@ func (h *Host) BeginStop() {
 // the shards. When ctx ends first its error is returned; nothing acknowledged
 // is lost then either. It may be called again.
 func (h *Host) Stop(ctx context.Context) error {
+	defer h.crew.end()
 	h.BeginStop()
 	if err := wait(ctx, h.mu.still); err != nil {
 		return err

@@ -44,7 +44,7 @@ type Options struct {
 	Log *slog.Logger
 	// Metrics takes measurements. Defaults to nowhere.
 	Metrics Metrics
-	// Spawn runs work beside the caller. Defaults to starting a goroutine. A
+	// Spawn runs work beside the caller. Defaults to a goroutine. A
 	// simulator puts the work on its schedule; it must not run inside Spawn.
 	Spawn func(work func())
 	// Seed draws the seed of a step's fresh ids. Defaults to a strong generator
@@ -125,9 +125,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Metrics == nil {
 		o.Metrics = noMetrics{}
-	}
-	if o.Spawn == nil {
-		o.Spawn = func(work func()) { go work() }
 	}
 	if o.Seed == nil {
 		o.Seed = strongSeed()
