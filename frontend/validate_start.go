@@ -188,9 +188,16 @@ func checkRequestDuration(field string, d *durationpb.Duration) error {
 	return nil
 }
 
-// checkIDPolicies is rows 14 and 15.
+// checkIDPolicies is rows 14 and 15. A number the API does not know is refused
+// as well: a policy guessed for the caller could end the wrong run.
 func checkIDPolicies(r starting) error {
 	reuse, conflict := r.GetWorkflowIdReusePolicy(), r.GetWorkflowIdConflictPolicy()
+	if _, known := enumspb.WorkflowIdReusePolicy_name[int32(reuse)]; !known {
+		return invalidf("unknown WorkflowIDReusePolicy: %d", int32(reuse))
+	}
+	if _, known := enumspb.WorkflowIdConflictPolicy_name[int32(conflict)]; !known {
+		return invalidf("unknown WorkflowIDConflictPolicy: %d", int32(conflict))
+	}
 	//lint:ignore SA1019 clients still send it
 	if reuse == enumspb.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING && conflict != enumspb.WORKFLOW_ID_CONFLICT_POLICY_UNSPECIFIED {
 		return invalid("Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING cannot be used together with a WorkflowIDConflictPolicy")

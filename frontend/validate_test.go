@@ -80,6 +80,10 @@ func TestStartIsValidated(t *testing.T) {
 		{"a mixed task timeout", func(r *start) { r.WorkflowTaskTimeout = &durationpb.Duration{Seconds: 1, Nanos: -1} }, codes.InvalidArgument, "An invalid WorkflowTaskTimeoutSeconds is set on request. cause: duration has seconds and nanos with different signs"},
 		{"a long request id", func(r *start) { r.RequestId = long }, codes.InvalidArgument, "RequestId length exceeds limit."},
 		{"a long identity", func(r *start) { r.Identity = long }, codes.InvalidArgument, "Identity length exceeds limit."},
+		{"a reuse policy the API does not know", func(r *start) { r.WorkflowIdReusePolicy = 99 },
+			codes.InvalidArgument, "unknown WorkflowIDReusePolicy: 99"},
+		{"a conflict policy the API does not know", func(r *start) { r.WorkflowIdConflictPolicy = -5 },
+			codes.InvalidArgument, "unknown WorkflowIDConflictPolicy: -5"},
 		{"terminate if running with a conflict policy", func(r *start) {
 			r.WorkflowIdReusePolicy, r.WorkflowIdConflictPolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING, enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
 		}, codes.InvalidArgument, "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING cannot be used together with a WorkflowIDConflictPolicy"},

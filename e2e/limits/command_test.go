@@ -113,3 +113,19 @@ func TestCommandBlobs(t *testing.T) {
 		t.Errorf("within the bound: %v", err)
 	}
 }
+
+// A policy the API does not know fails the workflow task, like any other bad
+// attribute: guessing one could end the wrong run.
+func TestUnknownChildPolicies(t *testing.T) {
+	for name, change := range map[string]func(*commandpb.StartChildWorkflowExecutionCommandAttributes){
+		"unknown ParentClosePolicy 99": func(a *commandpb.StartChildWorkflowExecutionCommandAttributes) { a.ParentClosePolicy = 99 },
+		"unknown WorkflowIdReusePolicy 99": func(a *commandpb.StartChildWorkflowExecutionCommandAttributes) {
+			a.WorkflowIdReusePolicy = 99
+		},
+	} {
+		ctx, id := started(t)
+		command := startChild(unique(), "Child")
+		change(command.GetStartChildWorkflowExecutionCommandAttributes())
+		refused(t, name, complete(ctx, taskOf(t, ctx, id).GetTaskToken(), command), codes.InvalidArgument, name)
+	}
+}

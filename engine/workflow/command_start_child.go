@@ -95,6 +95,10 @@ func (c *completion) checkChildFields(a *childAttributes) error {
 		return engine.Invalid("WorkflowId on %s exceeds length limit. Length=%d Limit=%d", on, len(id), limit)
 	case len(kind) > limit:
 		return engine.Invalid("WorkflowType on %s exceeds length limit. Length=%d Limit=%d", on, len(kind), limit)
+	case !known(enumspb.ParentClosePolicy_name, a.GetParentClosePolicy()):
+		return engine.Invalid("unknown ParentClosePolicy %d on %s%s", int32(a.GetParentClosePolicy()), on, about)
+	case !known(enumspb.WorkflowIdReusePolicy_name, a.GetWorkflowIdReusePolicy()):
+		return engine.Invalid("unknown WorkflowIdReusePolicy %d on %s%s", int32(a.GetWorkflowIdReusePolicy()), on, about)
 	case a.GetVersioningOverride() != nil:
 		return engine.Invalid("versioning overrides are not supported on %s%s", on, about)
 	}
@@ -120,6 +124,13 @@ func (c *completion) checkChildFields(a *childAttributes) error {
 		return engine.Invalid("invalid priorities: %v", err)
 	}
 	return taskqueue.Check(c.childQueue(a), c.env.Limits)
+}
+
+// known reports whether the API has a name for an enum's number. A policy
+// guessed for the caller could end the wrong run.
+func known[E ~int32](names map[int32]string, number E) bool {
+	_, ok := names[int32(number)]
+	return ok
 }
 
 // filledPolicy is the child's retry policy, filled; nil when it has none, since
