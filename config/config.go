@@ -63,7 +63,7 @@ type Config struct {
 	// is not there is read from the store when needed. Defaults to 10000.
 	CacheRuns int `yaml:"cache-runs"`
 	// StoreCacheBytes is the store's own cache, outside the Go heap.
-	// Defaults to 128 MiB.
+	// Defaults to 64 MiB.
 	StoreCacheBytes int64 `yaml:"store-cache-bytes"`
 	// MinFreeDiskBytes is the free space below which new work is refused, so
 	// that what runs can be finished and recorded. Defaults to 256 MiB.
@@ -87,7 +87,7 @@ func Default() Config {
 		Retention:        24 * time.Hour,
 		Shards:           2 * runtime.NumCPU(),
 		CacheRuns:        10_000,
-		StoreCacheBytes:  128 << 20,
+		StoreCacheBytes:  64 << 20,
 		MinFreeDiskBytes: 256 << 20,
 		LogLevel:         "warn",
 		LogFormat:        "text",

@@ -1,18 +1,23 @@
 package main
 
-import "os"
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
 
-// ballastBytes is how much garbage may gather, at least, before it is
-// collected. The server keeps few objects alive (closed and idle executions are
-// in the store's cache, outside the heap), and a collector that waits until
-// that little has doubled runs a dozen times a second under load: with 64
-// workflows of one activity in flight a tenth to a sixth of the CPU went into it
-// (docs/performance.md).
-const ballastBytes = 64 << 20
-
-// ballast counts for the collector and costs no memory: pages nobody writes to
-// are never given to us. Unlike a higher GOGC it does not multiply what a large
-// heap takes; it adds at most twice its size.
+// ballast is how much garbage may gather, at least, before it is collected. The
+// server keeps few objects alive (closed and idle executions are in the store's
+// cache), and a collector that waits until that little has doubled runs a dozen
+// times a second under load: with 64 workflows of one activity in flight a tenth
+// to a sixth of the CPU went into it (docs/performance.md).
+//
+// It counts for the collector and costs no memory: pages nobody writes to are
+// never given to us. Unlike a higher GOGC it does not multiply what a large heap
+// takes; it adds at most twice its size. Built without cgo the store's cache
+// lies in the Go heap and does the same, so there is none (ballastBytes).
 var ballast []byte
 
 // loadBallast is for subcommands that serve. Whoever has set the collector's
@@ -20,5 +25,39 @@ var ballast []byte
 func loadBallast() {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		ballast = make([]byte, ballastBytes)
+	}
+}
+
+// The garbage of the last load would stay until the collector's two-minute
+// round, and its pages for longer: a server that has gone quiet collects once
+// and gives them back.
+const (
+	quietLook  = 10 * time.Second
+	quietBytes = 4 << 20 // allocated between two looks by a server at rest
+)
+
+// giveBackWhenQuiet looks, until ctx ends, whether a load is over. It costs a
+// look at one counter every ten seconds, and one collection per load.
+func giveBackWhenQuiet(ctx context.Context) {
+	tick := time.NewTicker(quietLook)
+	defer tick.Stop()
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	var before uint64
+	for kept := true; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		metrics.Read(sample)
+		allocated := sample[0].Value.Uint64()
+		switch quiet := allocated-before < quietBytes; {
+		case quiet && kept:
+			debug.FreeOSMemory()
+			kept = false
+		case !quiet:
+			kept = true
+		}
+		before = allocated
 	}
 }

@@ -37,7 +37,7 @@ type Options struct {
 	// MemTableBytes is how much is written before a table is cut from memory.
 	// More means that what lives shortly (queued tasks, deadlines, outboxes)
 	// is deleted before it ever becomes part of a table; up to three of them
-	// are in memory. Defaults to 32 MiB.
+	// are in memory. Defaults to 16 MiB.
 	MemTableBytes int64
 
 	// Compression of tables. Defaults to CompressionFast.
@@ -108,7 +108,7 @@ func (o Options) withDefaults() Options {
 		o.FS = vfs.Default
 	}
 	o.CacheBytes = cmp.Or(o.CacheBytes, 64*mebibyte)
-	o.MemTableBytes = cmp.Or(o.MemTableBytes, 32*mebibyte)
+	o.MemTableBytes = cmp.Or(o.MemTableBytes, 16*mebibyte)
 	o.BloomBits = cmp.Or(o.BloomBits, 10)
 	o.MaxOpenFiles = cmp.Or(o.MaxOpenFiles, 1000)
 	o.MaxInFlight = cmp.Or(o.MaxInFlight, 32)

@@ -1,0 +1,6 @@
+//go:build cgo
+
+package main
+
+// ballastBytes: see ballast.
+const ballastBytes = 32 << 20
