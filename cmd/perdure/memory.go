@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -25,6 +26,7 @@ var ballast []byte
 func loadBallast() {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		ballast = make([]byte, ballastBytes)
+		runtime.KeepAlive(ballast)
 	}
 }
 
