@@ -147,7 +147,7 @@ func TestRunRoundTrips(t *testing.T) {
 		}
 		compare(t, "Run", reflect.ValueOf(want), reflect.ValueOf(read))
 
-		write(key, &workflow.Change{Deleted: true})
+		write(key, &workflow.Change{Effects: engine.Effects{Deleted: true}})
 		if _, err := LoadRun(key, stateEntries(rows, key)); !errors.Is(err, ErrNoRun) {
 			t.Errorf("after deletion: %v", err)
 		}

@@ -30,6 +30,8 @@ type Newborn struct {
 // Change is what a step changed of one run. Of each part kept by key a nil
 // value means removed. Apply brings it into a Run; package record writes it.
 type Change struct {
+	engine.Effects
+
 	// Start is set only for a newborn run (or a change of its priority).
 	Start *Start
 	// Info is always set.
@@ -55,21 +57,4 @@ type Change struct {
 
 	// Batches are new history, each to be stored as one row. Ids are assigned.
 	Batches [][]*historypb.HistoryEvent
-
-	// Offers are tasks to be handed out; Withdrawn are offers made earlier (or
-	// in this very change) that are void now: started, cancelled, replaced.
-	Offers    []engine.Task
-	Withdrawn []engine.Task
-	// Messages to other executions, committed with the change.
-	Messages []engine.Message
-	// Visibility is the run's new row in the index; nil when it need not change.
-	Visibility *engine.VisibilityRecord
-
-	// Closed: the run ended in this step.
-	Closed bool
-	// Deleted: every trace of the run is to be removed.
-	Deleted bool
-	// Deferrable: nothing here must be durable before the reply (a heartbeat's
-	// details, see DESIGN I1). The shell may write it a few seconds later.
-	Deferrable bool
 }
