@@ -58,17 +58,17 @@ func countStatement(req CountRequest) (s *statement, grouped string, err error) 
 	if err != nil {
 		return nil, "", err
 	}
-	grouped, err = groupColumn(req.Namespace, q.GroupBy)
+	s = &statement{scope: scopeOf(req.Namespace, req.Archetype)}
+	grouped, err = s.groupColumn(q.GroupBy)
 	if err != nil {
 		return nil, "", err
 	}
-	s = &statement{ns: req.Namespace}
 	if grouped == "" {
 		s.add("SELECT NULL, count(*) FROM run WHERE ")
 	} else {
 		s.add("SELECT " + grouped + ", count(*) FROM run WHERE ")
 	}
-	if err := s.where(archetype(req.Archetype), q); err != nil {
+	if err := s.where(q); err != nil {
 		return nil, "", err
 	}
 	if grouped != "" {
@@ -78,7 +78,7 @@ func countStatement(req CountRequest) (s *statement, grouped string, err error) 
 }
 
 // groupColumn is V-23: one field, and only one of two.
-func groupColumn(ns *engine.Namespace, names []string) (column string, err error) {
+func (s scope) groupColumn(names []string) (column string, err error) {
 	switch len(names) {
 	case 0:
 		return "", nil
@@ -86,7 +86,7 @@ func groupColumn(ns *engine.Namespace, names []string) (column string, err error
 	default:
 		return "", filter.Errorf("operation is not supported: 'GROUP BY' clause supports only a single field")
 	}
-	a, err := resolve(ns, names[0])
+	a, err := s.resolve(names[0])
 	if err != nil {
 		return "", err
 	}
@@ -117,7 +117,8 @@ func (f *file) count(ctx context.Context, s *statement, grouped string) (count *
 	return count, rows.Err()
 }
 
-// groupValue is a group's value as a payload: a status by its name.
+// groupValue is a group's value as a payload: a status by its name, which is the
+// same for every archetype.
 func groupValue(value any) *commonpb.Payload {
 	if status, ok := value.(int64); ok {
 		value = enumspb.WorkflowExecutionStatus(status).String()

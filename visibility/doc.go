@@ -24,7 +24,8 @@
 //   - Rows carry a checksum. A file that cannot be read, or a row whose checksum
 //     is wrong, sets the file aside and the index is built anew from the
 //     executions (Source); meanwhile calls answer UNAVAILABLE.
-//   - Namespaces do not see each other: every statement names one.
+//   - Namespaces do not see each other, nor do workflows and activities that stand
+//     alone: every statement names one namespace and one archetype.
 //
 // # Cost
 //

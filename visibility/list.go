@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 
+	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/engine/searchattr"
 	"github.com/perdure/perdure/visibility/filter"
 )
 
@@ -33,7 +33,10 @@ type ListRequest struct {
 
 // Page is a page of executions, open ones first, then newest first (V-3).
 type Page struct {
+	// Executions are workflows, Activities those that stand alone: what the
+	// request's archetype says.
 	Executions []*workflowpb.WorkflowExecutionInfo
+	Activities []*activitypb.ActivityExecutionListInfo
 	// Token asks for the next page. Empty exactly when this page is not full.
 	Token []byte
 }
@@ -58,15 +61,34 @@ func (x *Index) List(ctx context.Context, req ListRequest) (*Page, error) {
 	if err != nil {
 		return nil, x.queryFault(ctx, f, "list", err)
 	}
-	page := &Page{Executions: make([]*workflowpb.WorkflowExecutionInfo, len(rows))}
-	for i, r := range rows {
-		if page.Executions[i], err = r.info(req.Namespace); err != nil {
-			return nil, x.queryFault(ctx, f, "list", err)
-		}
+	page, err := pageOf(scopeOf(req.Namespace, req.Archetype), rows)
+	if err != nil {
+		return nil, x.queryFault(ctx, f, "list", err)
 	}
 	if len(rows) == size {
 		last := rows[size-1]
 		page.Token = encodeToken(cursor{Close: last.close, Start: last.start, RunID: last.runID})
+	}
+	return page, nil
+}
+
+// pageOf is rows as the API shows them.
+func pageOf(s scope, rows []listed) (*Page, error) {
+	page := new(Page)
+	for _, r := range rows {
+		if s.archetype == engine.ArchetypeActivity {
+			info, err := r.activity(s.ns)
+			if err != nil {
+				return nil, err
+			}
+			page.Activities = append(page.Activities, info)
+			continue
+		}
+		info, err := r.info(s.ns)
+		if err != nil {
+			return nil, err
+		}
+		page.Executions = append(page.Executions, info)
 	}
 	return page, nil
 }
@@ -79,9 +101,9 @@ func listStatement(req ListRequest, size int) (*statement, error) {
 	if len(q.GroupBy) > 0 {
 		return nil, filter.Errorf("operation is not supported: 'GROUP BY' clause")
 	}
-	s := &statement{ns: req.Namespace}
+	s := &statement{scope: scopeOf(req.Namespace, req.Archetype)}
 	s.add("SELECT run_id, close, start, status, version, details, checksum FROM run WHERE ")
-	if err := s.where(archetype(req.Archetype), q); err != nil {
+	if err := s.where(q); err != nil {
 		return nil, err
 	}
 	if len(req.Token) > 0 {
@@ -94,13 +116,6 @@ func listStatement(req ListRequest, size int) (*statement, error) {
 	}
 	s.add(" ORDER BY close DESC, start DESC, run_id LIMIT ?", size)
 	return s, nil
-}
-
-func archetype(a engine.Archetype) engine.Archetype {
-	if a == 0 {
-		return engine.ArchetypeWorkflow
-	}
-	return a
 }
 
 // list reads rows and checks them.
@@ -134,15 +149,7 @@ func (l *listed) info(ns *engine.Namespace) (*workflowpb.WorkflowExecutionInfo, 
 	if info.Memo == nil {
 		info.Memo = &commonpb.Memo{}
 	}
-	fields := info.GetSearchAttributes().GetIndexedFields()
-	for name := range fields {
-		if _, ok := searchattr.TypeOf(ns, name); !ok {
-			delete(fields, name)
-		}
-	}
-	if len(fields) == 0 {
-		info.SearchAttributes = nil
-	}
+	info.SearchAttributes = shown(ns, info.GetSearchAttributes())
 	return info, nil
 }
 

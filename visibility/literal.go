@@ -7,15 +7,16 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/searchattr"
 	"github.com/perdure/perdure/visibility/filter"
 )
 
 // literal turns a value of a filter into what the index stores of the attribute.
-func literal(a attribute, v filter.Value) (any, error) {
+func (s scope) literal(a attribute, v filter.Value) (any, error) {
 	switch a.name {
 	case "ExecutionStatus":
-		return statusLiteral(v)
+		return s.statusLiteral(v)
 	case "ExecutionDuration":
 		return durationLiteral(v)
 	}
@@ -69,7 +70,23 @@ func screaming(name string) string {
 	return strings.ToUpper(b.String())
 }
 
-func statusLiteral(v filter.Value) (any, error) {
+// activityStatusNames are the same for activities; activityStatusNumbers are the
+// numbers rows have, by those the API has.
+var activityStatusNames, activityStatusNumbers = func() (map[string]enumspb.WorkflowExecutionStatus, map[int64]enumspb.WorkflowExecutionStatus) {
+	names, numbers := make(map[string]enumspb.WorkflowExecutionStatus), make(map[int64]enumspb.WorkflowExecutionStatus)
+	for stored, status := range activityStatuses {
+		names[status.String()] = stored
+		names[enumspb.ActivityExecutionStatus_name[int32(status)]] = stored
+		numbers[int64(status)] = stored
+	}
+	return names, numbers
+}()
+
+// statusLiteral is a status as rows have it.
+func (s scope) statusLiteral(v filter.Value) (any, error) {
+	if s.archetype == engine.ArchetypeActivity {
+		return activityStatusLiteral(v)
+	}
 	switch v.Kind {
 	case filter.String:
 		if status, ok := statusNames[v.Text]; ok {
@@ -80,7 +97,22 @@ func statusLiteral(v filter.Value) (any, error) {
 			return v.Int, nil
 		}
 	}
-	return nil, filter.Errorf("invalid expression: invalid ExecutionStatus value %s", v)
+	return nil, badStatus(v)
+}
+
+func activityStatusLiteral(v filter.Value) (any, error) {
+	status, ok := activityStatusNames[v.Text]
+	if v.Kind == filter.Integer {
+		status, ok = activityStatusNumbers[v.Int]
+	}
+	if !ok {
+		return nil, badStatus(v)
+	}
+	return int64(status), nil
+}
+
+func badStatus(v filter.Value) error {
+	return filter.Errorf("invalid expression: invalid ExecutionStatus value %s", v)
 }
 
 // timeLiteral is V-15: RFC 3339 with a zone, or nanoseconds since 1970.

@@ -76,7 +76,7 @@ func TestSystemAttributes(t *testing.T) {
 func TestRelations(t *testing.T) {
 	f := fresh(t)
 	parent, child := run("p", running), run("c", running)
-	child.Parent, child.Root = details(parent).Execution, details(parent).Execution
+	child.Parent, child.Root = workflowDetails(parent).Execution, workflowDetails(parent).Execution
 	f.put(parent, child, run("x", running))
 	f.expect("ParentWorkflowId = 'p' AND ParentRunId = 'run-p'", "c")
 	f.expect("RootWorkflowId = 'p'", "c p")

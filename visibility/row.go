@@ -23,8 +23,16 @@ func closed(status enumspb.WorkflowExecutionStatus) bool {
 	return status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && status != enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED
 }
 
-// details is the run as List shows it (section 2.1).
-func details(r *engine.VisibilityRecord) *workflowpb.WorkflowExecutionInfo {
+// details is the execution as a list of its kind shows it.
+func details(r *engine.VisibilityRecord) proto.Message {
+	if r.Run.Archetype == engine.ArchetypeActivity {
+		return activityDetails(r)
+	}
+	return workflowDetails(r)
+}
+
+// workflowDetails is the run as List shows it (section 2.1).
+func workflowDetails(r *engine.VisibilityRecord) *workflowpb.WorkflowExecutionInfo {
 	info := &workflowpb.WorkflowExecutionInfo{
 		Execution:        &commonpb.WorkflowExecution{WorkflowId: r.Run.Name, RunId: r.Run.RunID},
 		Type:             &commonpb.WorkflowType{Name: r.Type},
@@ -108,7 +116,7 @@ func makeRow(namespace int64, r *engine.VisibilityRecord) (row, error) {
 	}
 	if closed(r.Status) {
 		out[rowClose] = min(r.CloseTime.UnixMicro(), openClose-1)
-		out[rowDuration] = int64(r.CloseTime.Sub(r.ExecutionTime))
+		out[rowDuration] = int64(r.CloseTime.Sub(ranFrom(r)))
 		out[rowHistoryLength] = r.HistoryLength
 		out[rowHistorySize] = r.HistorySizeBytes
 		out[rowTransitions] = r.StateTransitionCount
@@ -127,6 +135,14 @@ func makeRow(namespace int64, r *engine.VisibilityRecord) (row, error) {
 		status: int64(r.Status), version: r.Version, details: encoded,
 	}))
 	return out, nil
+}
+
+// ranFrom is when the duration of an execution begins.
+func ranFrom(r *engine.VisibilityRecord) time.Time {
+	if r.Run.Archetype == engine.ArchetypeActivity {
+		return r.StartTime
+	}
+	return r.ExecutionTime
 }
 
 func division(r *engine.VisibilityRecord) string {

@@ -6,7 +6,6 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 
-	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/searchattr"
 	"github.com/perdure/perdure/visibility/filter"
 )
@@ -14,7 +13,7 @@ import (
 // statement is SQL being put together. Whatever comes from outside is an
 // argument; the text holds our own words only.
 type statement struct {
-	ns   *engine.Namespace
+	scope
 	text strings.Builder
 	args []any
 }
@@ -31,11 +30,11 @@ const maxArgs = 32_000
 // one goes as one JSON argument.
 const maxListArgs = 100
 
-// where adds the condition of a query: the namespace's rows of the archetype
-// that match, hidden divisions left out unless the query speaks of them (V-40).
-func (s *statement) where(archetype engine.Archetype, q *filter.Query) error {
-	s.add("namespace = (SELECT id FROM namespace WHERE uuid = ?) AND archetype = ?", s.ns.ID, int64(archetype))
-	if !mentions(s.ns, q, searchattr.Division) {
+// where adds the condition of a query: the rows of its scope that match, hidden
+// divisions left out unless the query speaks of them (V-40).
+func (s *statement) where(q *filter.Query) error {
+	s.add("namespace = (SELECT id FROM namespace WHERE uuid = ?) AND archetype = ?", s.ns.ID, int64(s.archetype))
+	if !s.mentions(q, searchattr.Division) {
 		s.add(" AND division IS NULL")
 	}
 	if q.Where == nil {
@@ -84,7 +83,7 @@ func (s *statement) terms(terms []filter.Expr, between string) error {
 func (s *statement) condition(e filter.Expr) error {
 	var name string
 	filter.Names(e, func(n string) { name = n })
-	a, err := resolve(s.ns, name)
+	a, err := s.resolve(name)
 	if err != nil {
 		return err
 	}
@@ -163,7 +162,7 @@ func (s *statement) contains(a attribute, e filter.Expr) error {
 	}
 	var wanted []any
 	for _, v := range values {
-		value, err := literal(a, v)
+		value, err := s.literal(a, v)
 		if err != nil {
 			return err
 		}
@@ -196,7 +195,7 @@ func (s *statement) list(values []any) {
 // scalar adds a condition on a.column. Where the column is NULL it does not hold
 // in either form; CloseTime, which is never NULL, is told apart.
 func (s *statement) scalar(a attribute, e filter.Expr) error {
-	values, err := literals(a, e)
+	values, err := s.literals(a, e)
 	if err != nil {
 		return err
 	}
@@ -243,7 +242,7 @@ func (s *statement) startsWith(column string, not bool, prefix string) {
 	s.add(column+" >= ? AND "+column+" < ?", prefix, string(end))
 }
 
-func literals(a attribute, e filter.Expr) (values []any, err error) {
+func (s scope) literals(a attribute, e filter.Expr) (values []any, err error) {
 	var given []filter.Value
 	switch e := e.(type) {
 	case *filter.Compare:
@@ -256,7 +255,7 @@ func literals(a attribute, e filter.Expr) (values []any, err error) {
 		given = []filter.Value{e.Prefix}
 	}
 	for _, v := range given {
-		value, err := literal(a, v)
+		value, err := s.literal(a, v)
 		if err != nil {
 			return nil, err
 		}
