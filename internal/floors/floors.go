@@ -63,6 +63,8 @@ var Plan = []Area{
 	{Path: "engine/activity", Floor: machine, Beside: leaves("attempts back off, and options are checked")},
 	{Path: "engine/workflow", Floor: machine, Beside: with(leaves("a command is checked by the shared rules"),
 		"engine/activity", "a workflow contains activities")},
+	{Path: "engine/standalone", Floor: machine, Beside: with(leaves("a start is checked by the shared rules"),
+		"engine/activity", "an activity that stands alone is one")},
 	{Path: "store/memstore", Floor: machine},
 	{Path: "store/pebblestore", Floor: machine},
 	{Path: "store/sqlstore", Floor: machine},
