@@ -60,6 +60,7 @@ var Plan = []Area{
 	{Path: "engine/retry", Floor: machine, Beside: leaves("a retry policy is made of durations")},
 	{Path: "engine/searchattr", Floor: machine, Beside: leaves("attributes are checked beside others")},
 	{Path: "engine/taskqueue", Floor: machine, Beside: leaves("queue names are checked beside others")},
+	{Path: "engine/callback", Floor: machine, Beside: leaves("tries back off")},
 	{Path: "engine/activity", Floor: machine, Beside: leaves("attempts back off, and options are checked")},
 	{Path: "engine/workflow", Floor: machine, Beside: with(leaves("a command is checked by the shared rules"),
 		"engine/activity", "a workflow contains activities")},
@@ -76,6 +77,7 @@ var Plan = []Area{
 	{Path: "matching", Floor: shell, Beside: map[string]string{"shard": "the contract types of shard/contract.go"}},
 	{Path: "visibility", Floor: shell, Beside: map[string]string{"shard": "the contract types of shard/contract.go"}},
 	{Path: "registry", Floor: shell},
+	{Path: "callbacks", Floor: shell},
 
 	{Path: "frontend", Floor: edge},
 	{Path: "web", Floor: edge},
@@ -102,7 +104,7 @@ var Plan = []Area{
 // import nothing of that floor but one another.
 func leaves(why string) map[string]string {
 	m := make(map[string]string)
-	for _, leaf := range []string{"cron", "duration", "priority", "retry", "searchattr", "taskqueue"} {
+	for _, leaf := range []string{"callback", "cron", "duration", "priority", "retry", "searchattr", "taskqueue"} {
 		m["engine/"+leaf] = why
 	}
 	return m
