@@ -23,3 +23,17 @@ type Effects struct {
 	// details, see DESIGN I1). The shell may write it a few seconds later.
 	Deferrable bool
 }
+
+// Asks are the effects of a change that embeds them: what the shell reads of a
+// change whose archetype it does not know.
+func (e *Effects) Asks() *Effects { return e }
+
+// Silent reports whether nobody but the run itself is concerned: no task, no
+// message, no row in the index, neither its end nor its removal.
+func (e *Effects) Silent() bool {
+	return len(e.Offers)+len(e.Withdrawn)+len(e.Messages) == 0 && e.Visibility == nil && !e.Closed && !e.Deleted
+}
+
+// Input is one thing that happens to an execution: an input of the machine of
+// its archetype, where the list is closed (workflow.Input, standalone.Input).
+type Input any

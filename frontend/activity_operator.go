@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
+	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
 	"github.com/perdure/perdure/engine/duration"
 	"github.com/perdure/perdure/engine/workflow"
@@ -81,7 +82,7 @@ func (f *Frontend) checkOperation(o operation) error {
 }
 
 // operate has an operator's input carried out, once the call has been checked.
-func operate[R any](ctx context.Context, f *Frontend, o operation, in workflow.Input) (R, error) {
+func operate[R any](ctx context.Context, f *Frontend, o operation, in engine.Input) (R, error) {
 	if err := f.checkOperation(o); err != nil {
 		var none R
 		return none, err

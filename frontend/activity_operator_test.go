@@ -35,14 +35,14 @@ func (e *edge) withActivities() *fakeExecutions {
 			7: {ID: "other", Type: "U", Options: options, Status: activity.StatusQueued, Attempt: 2, Stamp: 3, ScheduledTime: now, DueTime: now.Add(time.Minute), RetryInterval: time.Minute, ScheduledEventID: 7},
 		}
 	})
-	f.do = func(id engine.ID, _ string, in workflow.Input) (any, error) {
+	f.do = func(id engine.ID, _ string, in engine.Input) (any, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if id != f.mu.run.Key.ID {
 			return nil, engine.NotFound("workflow not found for ID: %s", id.Name)
 		}
 		res, err := workflow.Step(&engine.Env{Now: now, Fresh: engine.NewFresh([16]byte{}), Limits: engine.DefaultLimits(),
-			Namespace: &engine.Namespace{ID: "ns-id", Name: "ns"}}, f.mu.run, in)
+			Namespace: &engine.Namespace{ID: "ns-id", Name: "ns"}}, f.mu.run, in.(workflow.Input))
 		if err != nil {
 			return nil, err
 		}

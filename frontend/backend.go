@@ -25,7 +25,7 @@ import (
 type Executions interface {
 	// Do has the input carried out by the run (runID empty: the current one)
 	// and returns the input's reply.
-	Do(ctx context.Context, id engine.ID, runID string, in workflow.Input) (reply any, err error)
+	Do(ctx context.Context, id engine.ID, runID string, in engine.Input) (reply any, err error)
 	// View calls read with the run's present state. read runs on the shard's
 	// loop: it must be quick and keep no map of the run.
 	View(ctx context.Context, id engine.ID, runID string, read func(*workflow.Run)) error

@@ -33,7 +33,7 @@ func TestCommandsThatNameANamespace(t *testing.T) {
 	for name, command := range commands {
 		for ns, known := range map[string]bool{"": true, "ns": true, "other": true, "nowhere": false} {
 			e := newEdge(t)
-			e.executions.do = func(engine.ID, string, workflow.Input) (any, error) { return &workflow.TaskCompleted{}, nil }
+			e.executions.do = func(engine.ID, string, engine.Input) (any, error) { return &workflow.TaskCompleted{}, nil }
 			_, err := e.api.RespondWorkflowTaskCompleted(t.Context(), &workflowservice.RespondWorkflowTaskCompletedRequest{
 				TaskToken: sealWorkflowToken(sampleWorkflowToken), Commands: []*commandpb.Command{command(ns)}})
 			var missing *serviceerror.NamespaceNotFound

@@ -87,7 +87,7 @@ func TestCompressedCalls(t *testing.T) {
 // A panic is answered as a fault, and the server lives on.
 func TestPanicIsAFault(t *testing.T) {
 	e := newEdge(t)
-	e.executions.do = func(engine.ID, string, workflow.Input) (any, error) { panic("boom") }
+	e.executions.do = func(engine.ID, string, engine.Input) (any, error) { panic("boom") }
 	_, err := e.api.StartWorkflowExecution(t.Context(), startRequest(func(*workflowservice.StartWorkflowExecutionRequest) {}))
 	if status.Code(err) != codes.Unavailable {
 		t.Errorf("answered %v", err)
@@ -100,7 +100,7 @@ func TestPanicIsAFault(t *testing.T) {
 // RESOURCE_EXHAUSTED repeats cause and scope in the trailers (service.md 1.5).
 func TestExhaustedTrailers(t *testing.T) {
 	e := newEdge(t)
-	e.executions.do = func(engine.ID, string, workflow.Input) (any, error) {
+	e.executions.do = func(engine.ID, string, engine.Input) (any, error) {
 		return engine.Refuse(engine.KindBusyWorkflow, "busy"), nil // a refusal that was committed
 	}
 	var trailer metadata.MD
@@ -113,7 +113,7 @@ func TestExhaustedTrailers(t *testing.T) {
 // The defaults the edge fills in before the core sees a start (workflow.md 1.3).
 func TestStartDefaults(t *testing.T) {
 	e := newEdge(t)
-	e.executions.do = func(engine.ID, string, workflow.Input) (any, error) {
+	e.executions.do = func(engine.ID, string, engine.Input) (any, error) {
 		return &workflow.Started{RunID: "r", FirstRunID: "f", Started: true, Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING}, nil
 	}
 	resp, err := e.api.StartWorkflowExecution(t.Context(), startRequest(func(r *workflowservice.StartWorkflowExecutionRequest) {
@@ -358,7 +358,7 @@ func TestDrainEndsWaiting(t *testing.T) {
 // next workflow task.
 func TestUndeliveredInlineTasksAreTakenBack(t *testing.T) {
 	e := newEdge(t)
-	e.executions.do = func(_ engine.ID, _ string, in workflow.Input) (any, error) {
+	e.executions.do = func(_ engine.ID, _ string, in engine.Input) (any, error) {
 		if _, ok := in.(*workflow.CompleteWorkflowTask); ok {
 			// The activity's event cannot be read, so no answer can be made.
 			return &workflow.TaskCompleted{Task: startedTask(1), Activities: []*workflow.ActivityStarted{{Token: sampleActivityToken}}}, nil

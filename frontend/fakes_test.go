@@ -30,7 +30,7 @@ import (
 
 // fakeExecutions holds one run in memory and answers inputs by a function.
 type fakeExecutions struct {
-	do    func(id engine.ID, runID string, in workflow.Input) (any, error)
+	do    func(id engine.ID, runID string, in engine.Input) (any, error)
 	query func(ctx context.Context) (*workflowservice.QueryWorkflowResponse, error)
 	// slowEvent, if set, is called before an event is read.
 	slowEvent func()
@@ -40,7 +40,7 @@ type fakeExecutions struct {
 		run     *workflow.Run
 		batches [][]*historypb.HistoryEvent
 		changed chan struct{} // closed and replaced when the run changes
-		inputs  []workflow.Input
+		inputs  []engine.Input
 	}
 }
 
@@ -50,7 +50,7 @@ func newFakeExecutions() *fakeExecutions {
 	return f
 }
 
-func (f *fakeExecutions) Do(_ context.Context, id engine.ID, runID string, in workflow.Input) (any, error) {
+func (f *fakeExecutions) Do(_ context.Context, id engine.ID, runID string, in engine.Input) (any, error) {
 	f.mu.Lock()
 	f.mu.inputs = append(f.mu.inputs, in)
 	f.mu.Unlock()
@@ -60,10 +60,10 @@ func (f *fakeExecutions) Do(_ context.Context, id engine.ID, runID string, in wo
 	return f.do(id, runID, in)
 }
 
-func (f *fakeExecutions) inputs() []workflow.Input {
+func (f *fakeExecutions) inputs() []engine.Input {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return append([]workflow.Input(nil), f.mu.inputs...)
+	return append([]engine.Input(nil), f.mu.inputs...)
 }
 
 // change edits the run and wakes who waits for it.

@@ -72,7 +72,7 @@ func same(t *testing.T, got, want string) {
 // H-30 to H-34 of service.md 1.6.
 func TestHTTP(t *testing.T) {
 	e := newEdge(t)
-	e.executions.do = func(id engine.ID, _ string, in workflow.Input) (any, error) {
+	e.executions.do = func(id engine.ID, _ string, in engine.Input) (any, error) {
 		if start, ok := in.(*workflow.StartWorkflow); ok && start.Request.GetWorkflowId() == "w" {
 			return &workflow.Started{RunID: "r", Started: true, Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING}, nil
 		}

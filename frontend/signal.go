@@ -10,7 +10,7 @@ import (
 	"github.com/perdure/perdure/engine/workflow"
 )
 
-func unexpectedReply(in workflow.Input, reply any) error {
+func unexpectedReply(in engine.Input, reply any) error {
 	return fmt.Errorf("reply to %T is a %T", in, reply)
 }
 

@@ -57,7 +57,7 @@ func (f *Frontend) SignalWithStartWorkflowExecution(ctx context.Context, r *work
 }
 
 // do has an input carried out and returns its reply as the type it must have.
-func do[R any](ctx context.Context, f *Frontend, id engine.ID, runID string, in workflow.Input) (R, error) {
+func do[R any](ctx context.Context, f *Frontend, id engine.ID, runID string, in engine.Input) (R, error) {
 	var none R
 	reply, err := f.executions.Do(ctx, id, runID, in)
 	if err != nil {

@@ -87,7 +87,7 @@ func TestUpdateAnswer(t *testing.T) {
 	e := newEdge(t)
 	run := engine.RunKey{ID: engine.ID{Name: "wf"}, RunID: "run"}
 	reply := &workflow.UpdateStatus{Run: run, NamespaceName: "ns", UpdateID: "u", Stage: completed}
-	e.executions.do = func(engine.ID, string, workflow.Input) (any, error) { return reply, nil }
+	e.executions.do = func(engine.ID, string, engine.Input) (any, error) { return reply, nil }
 	resp, err := e.api.UpdateWorkflowExecution(t.Context(), updateRequest(func(r *workflowservice.UpdateWorkflowExecutionRequest) {
 		r.Request.Meta.UpdateId = ""
 	}))
@@ -184,7 +184,7 @@ func TestMultiOperationErrors(t *testing.T) {
 	if code != codes.InvalidArgument || each[1].GetMessage() != "WorkflowId is not consistent with previous operation(s)." || !aborted(each[0]) {
 		t.Errorf("a bad update: %v, %v", code, each)
 	}
-	e.executions.do = func(engine.ID, string, workflow.Input) (any, error) {
+	e.executions.do = func(engine.ID, string, engine.Input) (any, error) {
 		return &workflow.UpdatedWithStart{StartRefused: engine.Refuse(engine.KindAlreadyStarted, "running")}, nil
 	}
 	code, each = failure(e, good...)
@@ -193,7 +193,7 @@ func TestMultiOperationErrors(t *testing.T) {
 	}
 	// The run closes under the update, twice: the start stands.
 	e = newEdge(t)
-	e.executions.do = func(engine.ID, string, workflow.Input) (any, error) {
+	e.executions.do = func(engine.ID, string, engine.Input) (any, error) {
 		return &workflow.UpdatedWithStart{Started: &workflow.Started{RunID: "run"}}, engine.NotFound("aborted by closing workflow")
 	}
 	code, each = failure(e, good...)

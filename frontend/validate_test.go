@@ -303,7 +303,7 @@ func FuzzWorkerQuery(f *testing.F) {
 // At the bound everything is still taken.
 func TestAtTheBounds(t *testing.T) {
 	e := newEdge(t)
-	e.executions.do = func(engine.ID, string, workflow.Input) (any, error) { return &workflow.Started{RunID: "r"}, nil }
+	e.executions.do = func(engine.ID, string, engine.Input) (any, error) { return &workflow.Started{RunID: "r"}, nil }
 	full := long[:1000]
 	link := &commonpb.Link{Variant: &commonpb.Link_BatchJob_{BatchJob: &commonpb.Link_BatchJob{JobId: strings.Repeat("x", 3994)}}}
 	if n := proto.Size(link); n != e.limits.LinkBytes {
@@ -326,7 +326,7 @@ func TestAtTheBounds(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	e.executions.do = func(engine.ID, string, workflow.Input) (any, error) {
+	e.executions.do = func(engine.ID, string, engine.Input) (any, error) {
 		return &workflowservice.SignalWorkflowExecutionResponse{}, nil
 	}
 	_, err = e.api.SignalWorkflowExecution(t.Context(), &workflowservice.SignalWorkflowExecutionRequest{

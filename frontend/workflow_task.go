@@ -263,7 +263,7 @@ func (f *Frontend) takeBack(ctx context.Context, done *workflow.TaskCompleted) {
 	}
 }
 
-func (f *Frontend) abort(ctx context.Context, run engine.RunKey, in workflow.Input) {
+func (f *Frontend) abort(ctx context.Context, run engine.RunKey, in engine.Input) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
 	defer cancel()
 	if _, err := f.executions.Do(ctx, run.ID, run.RunID, in); err != nil {

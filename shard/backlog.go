@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
 )
 
@@ -306,8 +305,13 @@ func (s *shard) Depth(name engine.TaskQueue) int {
 
 // StartTask implements Backlog.
 func (s *shard) StartTask(task engine.Task, poller engine.Poller, done func(started any, err error)) {
+	m := machineOf(task.Run.Archetype)
+	if m == nil {
+		done(nil, engine.Stale(errArchetype.Message))
+		return
+	}
 	s.submit(&request{
-		id: task.Run.ID, runID: task.Run.RunID, in: startInput(&task, poller), task: &task,
+		id: task.Run.ID, runID: task.Run.RunID, in: m.start(&task, poller), task: &task,
 		done: func(reply any, err error) {
 			if err != nil && !mayComeLater(err) {
 				err = engine.Stale(err.Error()) // whatever the reason: this offer is void
@@ -317,25 +321,11 @@ func (s *shard) StartTask(task engine.Task, poller engine.Poller, done func(star
 	})
 }
 
-func startInput(t *engine.Task, poller engine.Poller) workflow.Input {
-	if t.IsWorkflow() {
-		return &workflow.StartWorkflowTask{EventID: t.EventID, Stamp: t.Stamp, Poller: poller}
-	}
-	return &workflow.StartActivity{EventID: t.EventID, Stamp: t.Stamp, Poller: poller}
-}
-
 // AbortTask implements Backlog.
 func (s *shard) AbortTask(started any) {
-	r := &request{done: func(any, error) {}}
-	switch t := started.(type) {
-	case *workflow.TaskStarted:
-		r.id, r.runID, r.in = t.Token.Run.ID, t.Token.Run.RunID, &workflow.AbortWorkflowTask{Token: t.Token}
-	case *workflow.ActivityStarted:
-		r.id, r.runID, r.in = t.Token.Run.ID, t.Token.Run.RunID, &workflow.AbortActivity{Token: t.Token}
-	default:
-		return
+	if run, in := abortOf(started); in != nil {
+		s.submit(&request{id: run.ID, runID: run.RunID, in: in, done: func(any, error) {}})
 	}
-	s.submit(r)
 }
 
 // Refill implements Backlog.

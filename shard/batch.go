@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/store"
 )
 
@@ -20,7 +19,7 @@ type batch struct {
 
 	runs    []*held  // dirty: written when sealed
 	entries []*entry // whose pointer to the current run has changed
-	// seen are the runs' next event ids as this batch makes them durable.
+	// seen is how far the runs are as this batch makes them durable.
 	seen []seen
 
 	feed      []FeedEntry
@@ -39,9 +38,9 @@ type handover struct {
 
 // seen is how far a run has come in a batch.
 type seen struct {
-	h           *held
-	nextEventID int64
-	closed      bool
+	h        *held
+	progress int64
+	closed   bool
 }
 
 func newBatch(no uint64) *batch { return &batch{no: no} }
@@ -77,39 +76,4 @@ func (s *shard) after(no uint64, f func(fault error)) {
 		}
 	}
 	b.replies = append(b.replies, f)
-}
-
-// merge adds a later change of the same run to an earlier one that is not
-// written yet, so that both are written as one. The later one is not kept.
-func merge(into, c *workflow.Change) {
-	if c.Start != nil {
-		into.Start = c.Start
-	}
-	into.Info = c.Info
-	if c.MemoChanged {
-		into.Memo, into.MemoChanged = c.Memo, true
-	}
-	if c.SearchAttributesChanged {
-		into.SearchAttributes, into.SearchAttributesChanged = c.SearchAttributes, true
-	}
-	mergeMap(&into.Activities, c.Activities)
-	mergeMap(&into.Timers, c.Timers)
-	mergeMap(&into.Children, c.Children)
-	mergeMap(&into.Signals, c.Signals)
-	mergeMap(&into.Cancels, c.Cancels)
-	mergeMap(&into.Requests, c.Requests)
-	mergeMap(&into.Updates, c.Updates)
-	mergeMap(&into.Buffered, c.Buffered)
-	into.Batches = append(into.Batches, c.Batches...)
-	into.Deleted = into.Deleted || c.Deleted
-}
-
-func mergeMap[K comparable, V any](into *map[K]V, from map[K]V) {
-	if *into == nil {
-		*into = from
-		return
-	}
-	for k, v := range from {
-		(*into)[k] = v
-	}
 }

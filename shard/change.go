@@ -1,34 +1,35 @@
 package shard
 
 import (
+	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
 )
 
 // absorb brings what a step did into memory and into the open batch.
-func (s *shard) absorb(e *entry, h *held, res *workflow.Result) {
-	if res.Run != nil {
-		s.change(h, res.Run)
+func (s *shard) absorb(e *entry, h *held, res *outcome) {
+	if res.changed != nil {
+		s.change(h, res.changed)
 	}
-	if res.New != nil {
-		s.born(e, res.New)
+	if res.born != nil {
+		s.born(e, res.born)
 	}
-	if res.Run != nil {
-		s.fuse(h, res.Run.Offers)
+	if res.changed != nil {
+		s.fuse(h, res.changed.Asks().Offers)
 	}
-	if res.New != nil {
-		s.fuse(e.runs[e.current], res.New.Change.Offers)
+	if res.born != nil {
+		s.fuse(e.runs[e.current], res.born.birth.Asks().Offers)
 	}
 }
 
-func (s *shard) born(e *entry, n *workflow.Newborn) {
-	h := e.runs[n.Run.Key.RunID]
+func (s *shard) born(e *entry, n *newborn) {
+	h := e.runs[n.runID]
 	if h == nil {
-		h = s.hold(e, n.Run.Key.RunID, n.Run)
+		h = s.hold(e, n.runID, n.run)
 	} else {
-		h.run = n.Run
+		h.run = n.run
 	}
-	s.point(e, n.Run.Key.RunID)
-	s.change(h, n.Change)
+	s.point(e, n.runID)
+	s.change(h, n.birth)
 }
 
 // point makes a run the current one; empty for none.
@@ -42,53 +43,37 @@ func (s *shard) point(e *entry, runID string) {
 }
 
 // change brings a change of a run into memory and into the open batch.
-func (s *shard) change(h *held, c *workflow.Change) {
-	h.run.Apply(c)
+func (s *shard) change(h *held, c change) {
+	grown := h.run.apply(c)
 	s.remember(h)
-	if mayWait(c) && !h.dirty {
-		s.deferChange(h, c)
+	if !h.dirty && h.run.mayWait(c) {
+		s.deferChange(h)
 		return
 	}
 	s.touch(h)
-	s.note(h, c)
-	for i := range c.Withdrawn {
-		s.withdraw(&c.Withdrawn[i])
+	s.open.grown += grown
+	s.effect(h, c.Asks())
+	if w, ok := c.(*workflow.Change); ok {
+		s.bringNews(h, w.News)
 	}
-	for _, t := range c.Offers {
-		s.offer(t)
-	}
-	if c.Visibility != nil {
-		s.feedChange(h, c.Visibility)
-	}
-	for i := range c.Messages {
-		s.send(h, &c.Messages[i])
-	}
-	s.bringNews(h, c.News)
-	if c.Deleted {
+	if c.Asks().Deleted {
 		s.deleted(h)
 	}
 }
 
-// mayWait reports whether the change need not be durable before its reply and
-// is nobody else's business.
-func mayWait(c *workflow.Change) bool {
-	return c.Deferrable && len(c.Batches)+len(c.Offers)+len(c.Withdrawn)+len(c.Messages) == 0 &&
-		c.Visibility == nil && len(c.News) == 0 && !c.Closed && !c.Deleted
-}
-
-// note keeps the change until the batch is sealed.
-func (s *shard) note(h *held, c *workflow.Change) {
-	for _, events := range c.Batches {
-		h.fresh = append(h.fresh, freshHistory{events: events})
+// effect does what a change asks for beside the state.
+func (s *shard) effect(h *held, e *engine.Effects) {
+	for i := range e.Withdrawn {
+		s.withdraw(&e.Withdrawn[i])
 	}
-	const otherParts = 500
-	s.open.grown += otherParts + int(c.Info.HistorySizeBytes-h.sized)
-	h.sized = c.Info.HistorySizeBytes
-	if h.change == nil {
-		own := *c
-		h.change = &own
-	} else {
-		merge(h.change, c)
+	for _, t := range e.Offers {
+		s.offer(t)
+	}
+	if e.Visibility != nil {
+		s.feedChange(h, e.Visibility)
+	}
+	for i := range e.Messages {
+		s.send(h, &e.Messages[i])
 	}
 }
 
@@ -98,8 +83,6 @@ func (s *shard) note(h *held, c *workflow.Change) {
 func (s *shard) deleted(h *held) {
 	s.unarm(h)
 	h.run = nil
-	h.fresh = nil
-	h.tail = tail{}
 	if h.entry.known && h.entry.current == h.key.RunID {
 		s.point(h.entry, "")
 	}
@@ -107,8 +90,7 @@ func (s *shard) deleted(h *held) {
 
 // deferChange keeps a change in memory only, for a while (I1: a heartbeat's
 // details).
-func (s *shard) deferChange(h *held, c *workflow.Change) {
-	s.note(h, c)
+func (s *shard) deferChange(h *held) {
 	if !h.deferred {
 		h.deferred, h.since = true, s.now
 		s.deferred = append(s.deferred, h)

@@ -55,28 +55,14 @@ func (s *shard) seal(b *batch) {
 
 func (s *shard) sealRun(b *batch, h *held) {
 	h.dirty, h.deferred = false, false
-	c := h.change
-	h.change = nil
-	for i := range h.fresh {
-		if h.fresh[i].batch == 0 {
-			h.fresh[i].batch = b.no
-		}
-	}
 	if h.run == nil {
-		record.DeleteRun(&b.rows, h.key)
+		machineOf(h.key.Archetype).erase(&b.rows, h.key)
 		b.seen = append(b.seen, seen{h: h, closed: true})
 		return
 	}
 	s.sealDeadline(b, h)
-	if c == nil {
-		record.WriteInfo(&b.rows, h.key, h.run.Info)
-	} else {
-		c.Info = h.run.Info
-		before := len(b.rows.Ops)
-		record.WriteChange(&b.rows, h.key, c)
-		h.sealTail(b.rows.Ops[before:])
-	}
-	b.seen = append(b.seen, seen{h: h, nextEventID: h.run.Info.NextEventID, closed: !h.run.Open()})
+	h.run.write(&b.rows, b.no)
+	b.seen = append(b.seen, seen{h: h, progress: h.run.progress(), closed: !h.run.Open()})
 }
 
 // committed takes note of the end of a batch. They come in order.

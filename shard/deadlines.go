@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
 	"github.com/perdure/perdure/timers"
@@ -14,7 +13,7 @@ import (
 
 // deadlines knows when which run must be looked at.
 //
-// A run has one row in the deadline family, at Info.Armed. A run in memory is
+// A run has one row in the deadline family, at the time it is armed for. A run in memory is
 // woken by its true next deadline, and its row may be earlier, never later: a
 // deadline that moves closer is written with the step that moves it, one that
 // moves away only when the run leaves memory or closes. So a row found for a
@@ -59,10 +58,10 @@ func (d *deadlines) left(key engine.RunKey, due time.Time) {
 	}
 }
 
-// sealDeadline writes the run's row if it must be written, and Info.Armed with
-// it.
+// sealDeadline writes the run's row if it must be written, and notes in the run
+// for when it is armed.
 func (s *shard) sealDeadline(b *batch, h *held) {
-	next, armed := h.run.NextDeadline(), h.run.Info.Armed
+	next, armed := h.run.NextDeadline(), h.run.armed()
 	exact := h.exact || !h.run.Open()
 	h.exact = false
 	earlier := !next.IsZero() && (armed.IsZero() || next.Before(armed))
@@ -75,12 +74,12 @@ func (s *shard) sealDeadline(b *batch, h *held) {
 	if !next.IsZero() {
 		b.rows.Put(record.DeadlineKey(next, h.key), record.DeadlineValue)
 	}
-	h.run.Info.Armed = next
+	h.run.arm(next)
 }
 
 // unarm removes the row of a run that is being deleted.
 func (s *shard) unarm(h *held) {
-	if armed := h.run.Info.Armed; !armed.IsZero() {
+	if armed := h.run.armed(); !armed.IsZero() {
 		s.open.rows.Delete(record.DeadlineKey(armed, h.key))
 	}
 	s.deadlines.queue.Remove(h.key)
@@ -98,7 +97,7 @@ func (s *shard) fireDue() {
 		key, _ := d.queue.Pop(s.now)
 		s.opt.Metrics.Late(s.now.Sub(due))
 		d.flying++
-		s.admit(&request{id: key.ID, runID: key.RunID, in: &workflow.Due{}, due: true,
+		s.admit(&request{id: key.ID, runID: key.RunID, in: machineOf(key.Archetype).due(), due: true,
 			done: func(_ any, err error) { s.looked(key, err) }})
 	}
 	if at := s.deadlinesAt(); !at.IsZero() && !at.After(s.now) {
@@ -180,7 +179,7 @@ func (s *shard) readDeadlines() {
 
 func (s *shard) addDeadlines(rows []dueRow, end time.Time) {
 	for _, r := range rows {
-		if s.inMemory(r.key) {
+		if s.inMemory(r.key) || machineOf(r.key.Archetype) == nil {
 			continue // memory knows better
 		}
 		if _, ok := s.deadlines.queue.Due(r.key); !ok {

@@ -4,10 +4,7 @@ import (
 	"container/list"
 	"time"
 
-	historypb "go.temporal.io/api/history/v1"
-
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/store"
 )
 
@@ -15,7 +12,7 @@ import (
 type request struct {
 	id    engine.ID
 	runID string // empty: the current run
-	in    workflow.Input
+	in    engine.Input
 	// look reads the state instead. h is never nil; NotFound is answered for it.
 	look func(h *held)
 	// done is called once: after durability, or with what went wrong.
@@ -77,13 +74,11 @@ type entry struct {
 type held struct {
 	entry *entry
 	key   engine.RunKey
-	run   *workflow.Run // nil: there is no such run (never was, or deleted)
+	run   execution // nil: there is no such run (never was, or deleted)
 
-	// change collects what is not yet in a sealed batch, several steps' worth.
-	change *workflow.Change
-	// dirty: the open batch will write change.
+	// dirty: the open batch will write what has changed.
 	dirty bool
-	// deferred: change may wait; since is when the oldest of it was made.
+	// deferred: what has changed may wait; since is when the oldest of it was made.
 	deferred bool
 	since    time.Time
 	// exact: the deadline row must be written as it is, because the run is
@@ -91,24 +86,12 @@ type held struct {
 	exact bool
 
 	lastBatch uint64 // newest batch with changes to this run
-	// fresh are history batches that are not durable yet, oldest first.
-	fresh []freshHistory
-	// tail is the end of the history, as sealed.
-	tail tail
-	// sized is the history size that the open batch has been told of.
-	sized int64
 
 	watchers map[*watcher]struct{}
 	// awaited: the run has closed, and those who waited for it will read its end.
 	awaited bool
 	queries *runQueries
 	updates map[string][]*updateWaiter // who waits, by update id
-}
-
-// freshHistory is one history batch on its way to the disk.
-type freshHistory struct {
-	batch  uint64 // 0: in the open batch or deferred
-	events []*historypb.HistoryEvent
 }
 
 // entryOf finds or makes the entry of an id and notes that it is in use.
@@ -126,7 +109,7 @@ func (s *shard) entryOf(id engine.ID, slot store.Slot) *entry {
 	return e
 }
 
-func (s *shard) hold(e *entry, runID string, run *workflow.Run) *held {
+func (s *shard) hold(e *entry, runID string, run execution) *held {
 	h := &held{entry: e, key: engine.RunKey{ID: e.id, RunID: runID}, run: run}
 	e.runs[runID] = h
 	s.held++
@@ -152,7 +135,7 @@ func (s *shard) pinned(h *held) bool {
 // settled reports whether a run that is not pinned can leave without a trace:
 // its deadline row says exactly when to look at it again.
 func settled(h *held) bool {
-	return h.run == nil || h.run.NextDeadline().Equal(h.run.Info.Armed)
+	return h.run == nil || h.run.NextDeadline().Equal(h.run.armed())
 }
 
 // evict tries to take an entry out of memory. A run that would leave without a

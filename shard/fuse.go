@@ -2,7 +2,6 @@ package shard
 
 import (
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/engine/workflow"
 )
 
 // fuse starts tasks that were just made for pollers that wait for them, in the
@@ -27,18 +26,18 @@ func (s *shard) fuse(h *held, offers []engine.Task) {
 }
 
 func (s *shard) startFused(h *held, t *engine.Task, poller engine.Poller) (reply any, ok bool) {
-	in := startInput(t, poller)
-	if missing := h.missing(workflow.Needs(h.run, in)); len(missing) > 0 {
+	in := machineOf(h.key.Archetype).start(t, poller)
+	if len(h.run.missing(in)) > 0 {
 		return nil, false
 	}
 	res, err := s.core(h.key.ID, h.run, in)
 	if err != nil {
 		return nil, false
 	}
-	s.absorb(h.entry, h, res)
+	s.absorb(h.entry, h, &res)
 	if s.open.offers.at[keyOf(t)] {
 		s.withdraw(t)
 	}
-	s.queriesAfter(h, in, res.Reply)
-	return res.Reply, true
+	s.queriesAfter(h, in, res.reply)
+	return res.reply, true
 }

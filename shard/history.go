@@ -56,7 +56,10 @@ func (h *Host) settled(ctx context.Context, key engine.RunKey) (d durableHistory
 		peek: func(held *held) {
 			d.last = unknownLast
 			if held != nil && held.run != nil {
-				d.last, d.tail = held.run.Info.NextEventID-1, held.tail.batches
+				d.last = held.run.progress() - 1
+			}
+			if held != nil && held.workflow() != nil {
+				d.tail = held.workflowExecution().tail.batches
 			}
 			gone = held != nil && held.run == nil
 		},
@@ -78,7 +81,7 @@ func (h *Host) settled(ctx context.Context, key engine.RunKey) (d durableHistory
 // the store to read it from and the id of the last event.
 func (h *Host) readable(ctx context.Context, key engine.RunKey) (st store.Shard, last int64, err error) {
 	err = h.look(ctx, key.ID, key.RunID, func(s *shard, held *held) {
-		st, last = s.store, held.run.Info.NextEventID-1
+		st, last = s.store, held.run.progress()-1
 	})
 	return st, last, err
 }

@@ -101,13 +101,13 @@ func (h *Host) ownerOf(slot store.Slot) *shard {
 // Submit has an input carried out by the run, or by the current one if runID is
 // empty. done is called once, from any goroutine, when the outcome is durable.
 // err is an *engine.Refusal, or a fault after which the outcome is unknown.
-func (h *Host) Submit(id engine.ID, runID string, in workflow.Input, done func(reply any, err error)) {
+func (h *Host) Submit(id engine.ID, runID string, in engine.Input, done func(reply any, err error)) {
 	h.shardOf(id).submit(&request{id: id, runID: runID, in: in, done: done, outside: true})
 }
 
 // Do is Submit for a caller that waits. When ctx ends before the outcome is
 // known the error is ctx's, and the input goes on.
-func (h *Host) Do(ctx context.Context, id engine.ID, runID string, in workflow.Input) (reply any, err error) {
+func (h *Host) Do(ctx context.Context, id engine.ID, runID string, in engine.Input) (reply any, err error) {
 	type outcome struct {
 		reply any
 		err   error
@@ -122,17 +122,17 @@ func (h *Host) Do(ctx context.Context, id engine.ID, runID string, in workflow.I
 	}
 }
 
-// View calls read with the run's present state, on the loop that owns it: read
-// must be quick, and copy the maps it keeps. View returns nil once what read
-// has seen is durable.
+// View calls read with the workflow run's present state, on the loop that owns
+// it: read must be quick, and copy the maps it keeps. View returns nil once what
+// read has seen is durable.
 func (h *Host) View(ctx context.Context, id engine.ID, runID string, read func(*workflow.Run)) error {
-	return h.look(ctx, id, runID, func(_ *shard, held *held) { read(held.run) })
+	return h.look(ctx, id, runID, func(_ *shard, held *held) { read(held.workflow()) })
 }
 
 // Look is View for a caller that does not wait: done is called once, from any
 // goroutine.
 func (h *Host) Look(id engine.ID, runID string, read func(*workflow.Run), done func(err error)) {
-	h.beginLook(id, runID, func(_ *shard, held *held) { read(held.run) }, done)
+	h.beginLook(id, runID, func(_ *shard, held *held) { read(held.workflow()) }, done)
 }
 
 func (h *Host) look(ctx context.Context, id engine.ID, runID string, look func(*shard, *held)) error {

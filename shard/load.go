@@ -10,7 +10,6 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
 )
@@ -46,7 +45,7 @@ type loaded struct {
 	current     string
 
 	runID string
-	run   *workflow.Run // nil: not found
+	run   execution // nil: not found
 
 	events map[int64]*historypb.HistoryEvent
 	err    error
@@ -60,7 +59,7 @@ func (s *shard) loadCurrent(e *entry) {
 			return
 		}
 		l.runID = l.current
-		l.run, l.err = readRun(ctx, s.store, engine.RunKey{ID: e.id, RunID: l.runID})
+		l.run, l.err = s.readRun(ctx, engine.RunKey{ID: e.id, RunID: l.runID})
 		if l.err == nil && l.run == nil {
 			l.err = fmt.Errorf("run %s of %v is current and not there: %w", l.runID, e.id, store.ErrCorrupt)
 		}
@@ -78,7 +77,7 @@ func (s *shard) loadPointer(e *entry) {
 func (s *shard) loadRun(e *entry, runID string) {
 	s.fetch(e, func(ctx context.Context, l *loaded) {
 		l.runID = runID
-		l.run, l.err = readRun(ctx, s.store, engine.RunKey{ID: e.id, RunID: runID})
+		l.run, l.err = s.readRun(ctx, engine.RunKey{ID: e.id, RunID: runID})
 	})
 }
 
@@ -127,14 +126,12 @@ func (s *shard) arrived(e *entry, l *loaded) {
 	switch h := e.runs[l.runID]; {
 	case l.events != nil:
 		if h != nil && h.run != nil {
-			keepEvents(h.run, l.events)
+			h.run.keep(l.events)
 		}
 	case l.runID == "" || h != nil:
 	default:
 		h = s.hold(e, l.runID, l.run)
 		if l.run != nil {
-			l.run.Loaded(s.opened)
-			h.sized = l.run.Info.HistorySizeBytes
 			s.remember(h)
 		}
 	}
@@ -169,56 +166,6 @@ func (s *shard) unreadable(e *entry, err error) {
 	s.enqueue(e)
 }
 
-func keepEvents(run *workflow.Run, events map[int64]*historypb.HistoryEvent) {
-	for id, ev := range events {
-		if id == 1 {
-			run.Started = ev
-			continue
-		}
-		if run.Scheduled == nil {
-			run.Scheduled = make(map[int64]*historypb.HistoryEvent)
-		}
-		run.Scheduled[id] = ev
-	}
-}
-
-// missing are the events that a step wants and that are not in memory.
-func (h *held) missing(need workflow.Need) map[int64]int64 {
-	var missing map[int64]int64
-	want := func(id, batch int64) {
-		if ev := h.freshEvent(id); ev != nil {
-			keepEvents(h.run, map[int64]*historypb.HistoryEvent{id: ev})
-			return
-		}
-		if missing == nil {
-			missing = make(map[int64]int64)
-		}
-		missing[id] = batch
-	}
-	if h.run == nil {
-		return nil
-	}
-	if need.StartedEvent && h.run.Started == nil {
-		want(1, 1)
-	}
-	for id, batch := range need.Events {
-		if h.run.Scheduled[id] == nil {
-			want(id, batch)
-		}
-	}
-	return missing
-}
-
-// freshEvent finds an event among those that are not durable yet.
-func (h *held) freshEvent(id int64) *historypb.HistoryEvent {
-	for _, f := range h.fresh {
-		if first := f.events[0].EventId; id >= first && id < first+int64(len(f.events)) {
-			return f.events[id-first]
-		}
-	}
-	return nil
-}
-
 // readPointer returns the run id of the current run; empty when there is none.
 func readPointer(ctx context.Context, st store.Shard, id engine.ID) (string, error) {
 	value, err := st.Get(ctx, record.CurrentKey(id))
@@ -236,21 +183,17 @@ func readPointer(ctx context.Context, st store.Shard, id engine.ID) (string, err
 }
 
 // readRun returns nil when there is no such run.
-func readRun(ctx context.Context, st store.Shard, key engine.RunKey) (*workflow.Run, error) {
-	loader := record.NewLoader(key)
+func (s *shard) readRun(ctx context.Context, key engine.RunKey) (execution, error) {
+	loader := machineOf(key.Archetype).load(key)
 	from, to := record.StateRows(key)
-	err := st.Scan(ctx, from, to, func(e store.Entry) bool {
+	err := s.store.Scan(ctx, from, to, func(e store.Entry) bool {
 		loader.Add(e)
 		return true
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read run %v: %w", key, err)
 	}
-	run, err := loader.Run()
-	if errors.Is(err, record.ErrNoRun) {
-		return nil, nil
-	}
-	return run, err
+	return loader.run(s.opened)
 }
 
 func readEvent(ctx context.Context, st store.Shard, key engine.RunKey, batchID, eventID int64) (*historypb.HistoryEvent, error) {

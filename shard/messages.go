@@ -17,7 +17,7 @@ const parentClosedReason = "by parent close policy"
 
 // inputOf is the message as an input of its receiver; nil for one that this
 // release does not know. target is the name of the receiver's namespace.
-func inputOf(m *engine.Message, target string) workflow.Input {
+func inputOf(m *engine.Message, target string) engine.Input {
 	switch m.Kind {
 	case engine.MessageStartChild:
 		return &workflow.StartWorkflow{Request: workflow.ChildStartRequest(m, target), Child: m}
@@ -85,8 +85,8 @@ func mayComeLater(err error) bool {
 	return false
 }
 
-// outcome is what the sender of an answered message is told.
-func outcome(m *engine.Message, reply any, err error) *workflow.Answered {
+// answeredWith is what the sender of an answered message is told.
+func answeredWith(m *engine.Message, reply any, err error) *workflow.Answered {
 	a := &workflow.Answered{Message: m}
 	if started, ok := reply.(*workflow.Started); ok && err == nil {
 		a.RunID = started.RunID

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
 )
@@ -64,7 +63,11 @@ func (h *Host) runsIn(ctx context.Context, slot store.Slot, namespaceID string) 
 func (h *Host) deleteRuns(ctx context.Context, runs []engine.RunKey) error {
 	results := make(chan error, len(runs))
 	for _, run := range runs {
-		h.Submit(run.ID, run.RunID, &workflow.Delete{}, func(_ any, err error) {
+		m := machineOf(run.Archetype)
+		if m == nil {
+			return errArchetype
+		}
+		h.Submit(run.ID, run.RunID, m.deletion(), func(_ any, err error) {
 			if engine.KindOf(err) == engine.KindNotFound {
 				err = nil // gone meanwhile
 			} else if err != nil {

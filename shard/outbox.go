@@ -120,7 +120,7 @@ func (s *shard) deliverLocal(m *engine.Message) bool {
 	if !m.Answered() {
 		return true
 	}
-	if _, err, ok := s.stepLocal(m.From.ID, m.From.RunID, outcome(m, reply, err)); !ok || err != nil && mayComeLater(err) {
+	if _, err, ok := s.stepLocal(m.From.ID, m.From.RunID, answeredWith(m, reply, err)); !ok || err != nil && mayComeLater(err) {
 		// The receiver recognises the repetition and gives the same answer.
 		return false
 	}
@@ -128,33 +128,34 @@ func (s *shard) deliverLocal(m *engine.Message) bool {
 }
 
 // stepLocal steps an execution that is in memory with all that the step needs.
-func (s *shard) stepLocal(id engine.ID, runID string, in workflow.Input) (reply any, err error, ok bool) { //nolint:revive // ok says whether there is an outcome at all
+func (s *shard) stepLocal(id engine.ID, runID string, in engine.Input) (reply any, err error, ok bool) { //nolint:revive // ok says whether there is an outcome at all
 	e := s.entries[id]
 	if e == nil || e.loading {
 		return nil, nil, false
 	}
 	s.entryOf(id, e.slot) // in use
-	if runID == "" || concernsID(in) {
+	m := machineOf(id.Archetype)
+	if runID == "" || m.concernsID(in) {
 		runID = e.current
 	}
 	h := e.runs[runID]
-	var run *workflow.Run
+	var run execution
 	if h != nil {
 		run = h.run
 	}
-	if run == nil && !concernsID(in) {
+	if run == nil && !m.concernsID(in) {
 		return nil, engine.NotFound("workflow execution not found"), true
 	}
-	if run != nil && len(h.missing(workflow.Needs(run, in))) > 0 {
+	if run != nil && len(run.missing(in)) > 0 {
 		return nil, nil, false
 	}
 	res, err := s.core(id, run, in)
 	if err != nil {
 		return nil, err, true
 	}
-	s.absorb(e, h, res)
-	s.queriesAfter(h, in, res.Reply)
-	return res.Reply, nil, true
+	s.absorb(e, h, &res)
+	s.queriesAfter(h, in, res.reply)
+	return res.reply, nil, true
 }
 
 // nameOf is the name of an execution's namespace; empty when that is gone.
@@ -187,7 +188,7 @@ func (s *shard) prepare(l *letter) {
 		// (spec/workflow.md 4.5, 4.6).
 		open := false
 		s.admit(&request{id: l.m.From.ID, runID: l.m.From.RunID,
-			look: func(h *held) { open = h.run.Wants(l.m) },
+			look: func(h *held) { open = h.workflow() != nil && h.workflow().Wants(l.m) },
 			done: func(_ any, err error) {
 				switch {
 				case isFault(err):
@@ -259,7 +260,7 @@ func (s *shard) answered(l *letter, reply any, err error) {
 		return
 	}
 	s.admit(&request{
-		id: l.m.From.ID, runID: l.m.From.RunID, in: outcome(l.m, reply, err),
+		id: l.m.From.ID, runID: l.m.From.RunID, in: answeredWith(l.m, reply, err),
 		also: func(b *store.Batch) { b.Delete(record.OutboxKey(l.slot, l.seq)) },
 		done: func(_ any, err error) {
 			switch {

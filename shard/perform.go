@@ -36,13 +36,8 @@ func (s *shard) perform(b *batch) {
 // settle does for a run what its batch being durable allows.
 func (s *shard) settle(b *batch, seen seen) {
 	h := seen.h
-	n := 0
-	for n < len(h.fresh) && h.fresh[n].batch != 0 && h.fresh[n].batch <= b.no {
-		n++
-	}
-	h.fresh = h.fresh[n:]
-	if len(h.fresh) == 0 {
-		h.fresh = nil
+	if h.run != nil {
+		h.run.durable(b.no)
 	}
 	awaited := s.wakeWatchers(h, seen)
 	s.settleQueries(h)

@@ -85,7 +85,7 @@ func (h *Host) Query(ctx context.Context, id engine.ID, runID string, req *workf
 	var rejected *workflowservice.QueryWorkflowResponse
 	err := h.look(ctx, id, runID, func(s *shard, held *held) {
 		key = held.key
-		if rejected = reject(held.run, req); rejected == nil {
+		if rejected = reject(held.workflow(), req); rejected == nil {
 			s.ask(held, q)
 		}
 	})
@@ -158,7 +158,7 @@ func (q *query) tell(v verdict) {
 
 // place decides what is to be done about a query in the run's present state.
 func (s *shard) place(h *held, q *query) {
-	run := h.run
+	run := h.workflow()
 	switch {
 	case q.told || q.riding:
 	case run == nil:
@@ -204,7 +204,7 @@ func (s *shard) buffer(h *held, q *query) {
 
 // direct sends the query on its own way, once what it has seen is durable.
 func (s *shard) direct(h *held, q *query) {
-	v := verdict{direct: describeDirect(h.run)}
+	v := verdict{direct: describeDirect(h.workflow())}
 	later := false
 	s.after(h.entry.lastBatch, func(fault error) {
 		if fault != nil {
@@ -220,7 +220,7 @@ func (s *shard) direct(h *held, q *query) {
 
 // queriesAfter follows a step: a start takes waiting queries along, a
 // completion brings answers.
-func (s *shard) queriesAfter(h *held, in workflow.Input, reply any) {
+func (s *shard) queriesAfter(h *held, in engine.Input, reply any) {
 	if h == nil || h.queries == nil {
 		return
 	}
@@ -278,10 +278,10 @@ func (s *shard) takeAnswers(h *held, in *workflow.CompleteWorkflowTask) {
 		}
 		s.alight(q)
 		result := in.Request.GetQueryResults()[q.id]
-		if result == nil || h.run == nil {
+		if result == nil || h.workflow() == nil {
 			continue // placed anew when the step is durable
 		}
-		v := s.verdictOf(h.run, answer{result.GetResultType(), result.GetAnswer(), result.GetErrorMessage(), result.GetFailure()})
+		v := s.verdictOf(h.workflow(), answer{result.GetResultType(), result.GetAnswer(), result.GetErrorMessage(), result.GetFailure()})
 		s.after(h.entry.lastBatch, func(fault error) {
 			if fault != nil {
 				v = verdict{err: fault}
@@ -306,7 +306,7 @@ func (s *shard) settleQueries(h *held) {
 		return
 	}
 	for _, q := range h.queries.list {
-		if q.riding && !carries(h.run, q.token) {
+		if q.riding && !carries(h.workflow(), q.token) {
 			s.alight(q)
 		}
 		s.place(h, q)

@@ -53,15 +53,15 @@ func (s *shard) barrier(ctx context.Context) error {
 // recordsOf reads the rows of one slot's runs: of their state only the parts
 // the index shows.
 func recordsOf(ctx context.Context, st store.Shard, slot store.Slot) (records []*engine.VisibilityRecord, err error) {
-	var loader *record.Loader
+	var loading loader
 	var run engine.RunKey
 	end := func() error {
-		if loader == nil {
+		if loading == nil {
 			return nil
 		}
-		r, err := loader.Run()
+		r, err := loading.visibility()
 		if err == nil {
-			records = append(records, r.VisibilityRecord())
+			records = append(records, r)
 		}
 		return err
 	}
@@ -72,14 +72,19 @@ func recordsOf(ctx context.Context, st store.Shard, slot store.Slot) (records []
 		if key, bad = record.ParseStateKey(e.Key); bad != nil {
 			return false
 		}
-		if loader == nil || key.Run != run {
+		if loading == nil || key.Run != run {
 			if bad = end(); bad != nil {
 				return false
 			}
-			loader, run = record.NewLoader(key.Run), key.Run
+			m := machineOf(key.Run.Archetype)
+			if m == nil {
+				bad = errArchetype
+				return false
+			}
+			loading, run = m.load(key.Run), key.Run
 		}
 		if key.Part <= record.PartSearchAttributes {
-			loader.Add(e)
+			loading.Add(e)
 		}
 		return true
 	})

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/internal/clock"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
@@ -345,4 +344,4 @@ func (s *shard) stopWhenStill() {
 func (s *shard) peers(id engine.ID) *shard { return s.host.shardOf(id) }
 
 // kindOfInput is an input's name for measurements.
-func kindOfInput(in workflow.Input) string { return reflect.TypeOf(in).Elem().Name() }
+func kindOfInput(in engine.Input) string { return reflect.TypeOf(in).Elem().Name() }

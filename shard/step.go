@@ -7,7 +7,6 @@ import (
 	"go.temporal.io/api/errordetails/v1"
 
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
 )
 
@@ -61,6 +60,10 @@ func (s *shard) answer(r *request, reply any, err error) {
 func (s *shard) admit(r *request) {
 	if err := s.aside[r.id]; err != nil {
 		s.answer(r, nil, err)
+		return
+	}
+	if machineOf(r.id.Archetype) == nil {
+		s.answer(r, nil, errArchetype)
 		return
 	}
 	if r.peek != nil {
@@ -130,9 +133,10 @@ func (s *shard) carryOut(e *entry, r *request) bool {
 	if !ok {
 		return false
 	}
+	m := machineOf(e.id.Archetype)
 	if r.look != nil {
 		if h == nil || h.run == nil {
-			s.answer(r, nil, notFound(r))
+			s.answer(r, nil, m.notFound(r))
 			return true
 		}
 		r.look(h)
@@ -142,18 +146,18 @@ func (s *shard) carryOut(e *entry, r *request) bool {
 		}
 		return true
 	}
-	var run *workflow.Run
+	var run execution
 	if h != nil {
 		run = h.run
 	}
 	if run != nil {
-		if missing := h.missing(workflow.Needs(run, r.in)); len(missing) > 0 {
+		if missing := run.missing(r.in); len(missing) > 0 {
 			s.loadEvents(h, missing)
 			return false
 		}
 	}
-	if run == nil && !concernsID(r.in) {
-		s.refused(r, notFound(r))
+	if run == nil && !m.concernsID(r.in) {
+		s.refused(r, m.notFound(r))
 		return true
 	}
 	if r.due && !run.Open() && e.outgoing > 0 {
@@ -170,8 +174,8 @@ func (s *shard) carryOut(e *entry, r *request) bool {
 		s.refused(r, err)
 		return true
 	}
-	s.absorb(e, h, res)
-	s.stepped(e, h, r, res.Reply)
+	s.absorb(e, h, &res)
+	s.stepped(e, h, r, res.reply)
 	return true
 }
 
@@ -215,8 +219,9 @@ func (s *shard) refused(r *request, err error) {
 // resolve finds the run a request is about; nil when there is none. It reports
 // false when that has to be read first.
 func (s *shard) resolve(e *entry, r *request) (*held, bool) {
+	m := machineOf(e.id.Archetype)
 	runID := r.runID
-	if runID == "" || concernsID(r.in) {
+	if runID == "" || m.concernsID(r.in) {
 		if !e.known {
 			s.loadCurrent(e)
 			return nil, false
@@ -230,64 +235,43 @@ func (s *shard) resolve(e *entry, r *request) (*held, bool) {
 		s.loadRun(e, runID)
 		return nil, false
 	}
-	if !e.known && h.run != nil && mayDelete(r.in) {
+	if !e.known && h.run != nil && m.mayDelete(r.in) {
 		s.loadPointer(e)
 		return nil, false
 	}
 	return h, true
 }
 
-// mayDelete reports whether an input may remove the run, so that the pointer to
-// the current run must be known.
-func mayDelete(in workflow.Input) bool {
-	switch in.(type) {
-	case *workflow.Delete, *workflow.Due:
-		return true
-	}
-	return false
-}
-
-func concernsID(in workflow.Input) bool {
-	switch in.(type) {
-	case *workflow.StartWorkflow, *workflow.SignalWithStart, *workflow.UpdateWithStart:
-		return true
-	}
-	return false
-}
-
-func notFound(r *request) error {
-	if r.runID == "" {
-		return engine.NotFound("workflow not found for ID: %s", r.id.Name)
-	}
-	return engine.NotFound("workflow execution not found for workflow ID %q and run ID %q", r.id.Name, r.runID)
-}
-
 // core calls the machine. A panic inside it is a bug that has changed nothing:
 // the execution is set aside and the shard goes on.
-func (s *shard) core(id engine.ID, run *workflow.Run, in workflow.Input) (res *workflow.Result, err error) {
+func (s *shard) core(id engine.ID, run execution, in engine.Input) (res outcome, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			res, err = nil, s.setAside(id, fmt.Errorf("step %T: %v\n%s", in, p, debug.Stack()))
+			res, err = outcome{}, s.setAside(id, fmt.Errorf("step %T: %v\n%s", in, p, debug.Stack()))
 		}
 	}()
-	env, err := s.env(id, in)
+	m := machineOf(id.Archetype)
+	concernsID := m.concernsID(in)
+	env, err := s.env(id, concernsID)
 	if err != nil {
-		return nil, err
+		return outcome{}, err
 	}
 	s.open.steps++
-	if concernsID(in) {
-		res, err = workflow.StepID(env, id, run, in)
+	if concernsID {
+		res, err = m.stepID(env, id, run, in)
 	} else {
-		res, err = workflow.Step(env, run, in)
+		res, err = run.step(env, in)
 	}
 	s.opt.Metrics.Step(kindOfInput(in), err != nil)
 	return res, err
 }
 
-func (s *shard) env(id engine.ID, in workflow.Input) (*engine.Env, error) {
+// env is what a step may know. An input that concerns an id may start something:
+// not in a namespace that is gone.
+func (s *shard) env(id engine.ID, concernsID bool) (*engine.Env, error) {
 	ns := s.opt.Namespaces.ByID(id.NamespaceID)
 	if ns == nil {
-		if concernsID(in) {
+		if concernsID {
 			return nil, &engine.Refusal{
 				Kind: engine.KindNamespaceNotFound, Message: fmt.Sprintf("Namespace %s is not found.", id.NamespaceID),
 				Detail: &errordetails.NamespaceNotFoundFailure{Namespace: id.NamespaceID},

@@ -27,19 +27,19 @@ type tail struct {
 	size    int
 }
 
-// sealTail adds the history among rows just sealed for the run. They share the
+// seal adds the history among rows just sealed for the run. They share the
 // rows' bytes, which nobody changes any more.
-func (h *held) sealTail(ops []store.Op) {
+func (t *tail) seal(ops []store.Op) {
 	for i := range ops {
 		if ops[i].Key.Family != store.FamilyHistory || ops[i].Value == nil {
 			continue
 		}
 		batch, err := record.OpenHistory(ops[i].Value)
 		if err != nil { // not by what record itself has made
-			h.tail = tail{}
+			*t = tail{}
 			return
 		}
-		h.tail.add(batch)
+		t.add(batch)
 	}
 }
 

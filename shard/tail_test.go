@@ -18,7 +18,7 @@ import (
 // The tail answers what the store would, or not at all.
 func TestTailAnswersLikeTheStore(t *testing.T) {
 	key := engine.RunKey{ID: engine.ID{NamespaceID: "n", Name: "w"}, RunID: "r"}
-	var h held
+	var kept tail
 	var all []record.HistoryBatch
 	next := int64(1)
 	for n := range 60 { // batches of one to three events, some of them large
@@ -38,11 +38,11 @@ func TestTailAnswersLikeTheStore(t *testing.T) {
 		}
 		all = append(all, batch)
 		other := store.Op{Key: store.Key{Family: store.FamilyState}, Value: []byte("not history")}
-		h.sealTail([]store.Op{other, {Key: record.HistoryKey(key, events[0].EventId), Value: row}})
-		if h.tail.size > maxTailBytes {
-			t.Fatalf("%d bytes kept", h.tail.size)
+		kept.seal([]store.Op{other, {Key: record.HistoryKey(key, events[0].EventId), Value: row}})
+		if kept.size > maxTailBytes {
+			t.Fatalf("%d bytes kept", kept.size)
 		}
-		compareTail(t, h.tail.batches, all, next-1)
+		compareTail(t, kept.batches, all, next-1)
 	}
 }
 

@@ -85,7 +85,7 @@ func (h *Host) PollUpdate(ctx context.Context, id engine.ID, runID, updateID str
 	w := newUpdateWaiter(p)
 	var status *workflow.UpdateStatus
 	err := h.look(ctx, id, runID, func(s *shard, held *held) {
-		if status = held.run.UpdateStatus(updateID); status != nil {
+		if status = held.workflow().UpdateStatus(updateID); status != nil {
 			s.join(held, w, status)
 		}
 	})
@@ -101,7 +101,7 @@ func (h *Host) PollUpdate(ctx context.Context, id engine.ID, runID, updateID str
 
 // doJoining is Do for an input about an update, whose news the waiter hears from
 // the very step on.
-func (h *Host) doJoining(ctx context.Context, id engine.ID, runID string, in workflow.Input, w *updateWaiter) (any, error) {
+func (h *Host) doJoining(ctx context.Context, id engine.ID, runID string, in engine.Input, w *updateWaiter) (any, error) {
 	type outcome struct {
 		reply any
 		err   error

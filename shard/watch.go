@@ -8,7 +8,7 @@ import (
 
 // watcher is a caller that waits until a run has gone on.
 type watcher struct {
-	seen int64 // next event id
+	seen int64 // progress, see execution
 	done func(err error)
 }
 
@@ -48,7 +48,7 @@ func (h *Host) Watch(key engine.RunKey, seenNextEventID int64, done func(err err
 // watch registers a watcher, unless what it waits for has happened: then it is
 // told once that is durable.
 func (s *shard) watch(h *held, w *watcher) {
-	if h.run.Info.NextEventID != w.seen || !h.run.Open() {
+	if h.run.progress() != w.seen || !h.run.Open() {
 		s.after(h.lastBatch, w.done)
 		return
 	}
@@ -84,7 +84,7 @@ func (s *shard) removeWatcher(h *held, w *watcher) {
 // whether there were any.
 func (s *shard) wakeWatchers(h *held, seen seen) (any bool) {
 	for w := range h.watchers { // their order is of no consequence
-		if seen.closed || seen.nextEventID != w.seen {
+		if seen.closed || seen.progress != w.seen {
 			s.removeWatcher(h, w)
 			w.done(nil)
 			any = true

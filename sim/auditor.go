@@ -67,7 +67,7 @@ func newAuditor(w *world) *auditor {
 }
 
 // answered hears every answer that leaves the server.
-func (a *auditor) answered(id engine.ID, runID string, in workflow.Input, reply any, err error) {
+func (a *auditor) answered(id engine.ID, runID string, in engine.Input, reply any, err error) {
 	if err != nil {
 		return
 	}

@@ -10,7 +10,6 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/matching"
 	"github.com/perdure/perdure/shard"
 	"github.com/perdure/perdure/store/memstore"
@@ -182,7 +181,7 @@ func (w *world) latency() time.Duration { return w.between(50*time.Microsecond, 
 
 // submit sends an input. What the server answers is audited where it leaves the
 // server: whether the answer arrives makes no difference to the promise.
-func (w *world) submit(id engine.ID, runID string, in workflow.Input, done func(reply any, err error)) {
+func (w *world) submit(id engine.ID, runID string, in engine.Input, done func(reply any, err error)) {
 	w.call(func(p *process, answer func(any, error)) {
 		p.host.Submit(id, runID, in, func(reply any, err error) {
 			if p.dead {

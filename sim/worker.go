@@ -283,7 +283,7 @@ func (wk *worker) act(t *workflow.ActivityStarted) {
 }
 
 // ending draws how an attempt ends.
-func (wk *worker) ending(ref workflow.ActivityRef, t *workflow.ActivityStarted) workflow.Input {
+func (wk *worker) ending(ref workflow.ActivityRef, t *workflow.ActivityStarted) engine.Input {
 	n := wk.chance.IntN(10)
 	if wk.healed {
 		n = 9
@@ -304,7 +304,7 @@ func applicationFailure(message, kind string) *failurepb.Failure {
 }
 
 // beat sends heartbeats, heeds a cancellation, and ends.
-func (wk *worker) beat(ref workflow.ActivityRef, t *workflow.ActivityStarted, left int, end workflow.Input) {
+func (wk *worker) beat(ref workflow.ActivityRef, t *workflow.ActivityStarted, left int, end engine.Input) {
 	if left == 0 {
 		wk.report(ref, t, end, 0)
 		return
@@ -327,7 +327,7 @@ func (wk *worker) beat(ref workflow.ActivityRef, t *workflow.ActivityStarted, le
 }
 
 // report sends the outcome of an attempt until it is heard.
-func (wk *worker) report(ref workflow.ActivityRef, t *workflow.ActivityStarted, end workflow.Input, tries int) {
+func (wk *worker) report(ref workflow.ActivityRef, t *workflow.ActivityStarted, end engine.Input, tries int) {
 	wk.submit(t.Token.Run.ID, t.Token.Run.RunID, end, func(_ any, err error) {
 		if unclear(err) && tries < 5 {
 			wk.after(wk.between(50*time.Millisecond, time.Second), func() { wk.report(ref, t, end, tries+1) })

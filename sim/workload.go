@@ -61,7 +61,7 @@ func (w *world) act() {
 }
 
 // insist repeats a call until its outcome is clear, as a client does.
-func (w *world) insist(id, what string, in workflow.Input) {
+func (w *world) insist(id, what string, in engine.Input) {
 	w.submit(idOf(id), "", in, func(reply any, err error) {
 		if started, ok := reply.(*workflow.Started); ok && started.EagerTask != nil && err == nil {
 			w.workers[w.chance.IntN(len(w.workers))].work(started.EagerTask, engine.Poller{Identity: "client"})
