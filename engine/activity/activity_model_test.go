@@ -164,7 +164,7 @@ func newModel(t *rapid.T) *model {
 	opts = opts.Normalize(0)
 	o.s2c, o.s2s = int(opts.ScheduleToClose/time.Second), int(opts.ScheduleToStart/time.Second)
 	o.stc, o.hb = int(opts.StartToClose/time.Second), int(opts.Heartbeat/time.Second)
-	return &model{o: o, s: New("a", "T", opts, epoch)}
+	return &model{o: o, s: New(InWorkflow, "a", "T", opts, epoch)}
 }
 
 func (m *model) env() *engine.Env {

@@ -21,6 +21,10 @@ func (s *State) RequestCancel(eventID int64) *State {
 	return t.move(s, func(next *State) {
 		next.CancelRequested = true
 		next.CancelRequestedEventID = eventID
+		if s.House.rules().exclusive {
+			next.dropReset()
+			next.Paused, next.Pause = false, Pause{}
+		}
 	}).State
 }
 

@@ -15,7 +15,7 @@
 //	 *       +---   |  +-------------------+  |  +---+ reset, setOptions
 //	                |       retry, abort      |
 //	                |                         |        * and pause, unpause,
-//	                |                         |          reset, setOptions
+//	                |                         |          reset, setOptions, recall
 //	                |                         |
 //	complete (by id)|                         | complete, fail,
 //	timeOut, cancel |                         | timeOut, cancel
@@ -36,6 +36,7 @@
 //	reset          started         -> started  attempt 1; the worker will hear of it
 //	setOptions     queued          -> queued   handed out anew under the new options
 //	setOptions     started         -> started  the attempt's deadlines move
+//	recall         queued          -> queued   off its task queue: the workflow is paused
 //	retry          started         -> queued   the attempt failed or timed out; another follows
 //	complete       queued, started -> none     a result (while queued: by id only)
 //	fail           started         -> none     a failure and no further attempt
@@ -49,8 +50,8 @@
 // # What is guarded by the start version
 //
 // State.Stamp grows with every transition after which an earlier offer or token
-// must be void: start, abort, retry, and while queued pause, unpause, reset and
-// setOptions. An offer carries the stamp of the queued
+// must be void: start, abort, retry, and while queued pause, unpause, reset, recall
+// and setOptions. An offer carries the stamp of the queued
 // state, a token that of the started state, so that no two starts of one
 // activity are ever both valid (DESIGN I5).
 //
@@ -64,5 +65,7 @@
 //
 // While it is paused nothing is due of an activity (AT-94): Next is never. What
 // became overdue meanwhile is due the moment it is unpaused, except that the
-// time allowed until a worker comes begins anew with the new hand-out.
+// time allowed until a worker comes begins anew with the new hand-out. Nothing of
+// this holds for the pause of the workflow it belongs to, which is no concern of
+// the activity: its attempt is taken off the queue (hold.go), its timeouts go on.
 package activity

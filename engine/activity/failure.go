@@ -10,29 +10,6 @@ import (
 	"github.com/perdure/perdure/engine/retry"
 )
 
-// failureSource marks failures the server makes.
-const failureSource = "Server"
-
-func serverFailure(message string, nonRetryable bool) *failurepb.Failure {
-	return &failurepb.Failure{
-		Message: message,
-		Source:  failureSource,
-		FailureInfo: &failurepb.Failure_ServerFailureInfo{
-			ServerFailureInfo: &failurepb.ServerFailureInfo{NonRetryable: nonRetryable},
-		},
-	}
-}
-
-func timeoutFailure(t enumspb.TimeoutType, message string) *failurepb.Failure {
-	return &failurepb.Failure{
-		Message: message,
-		Source:  failureSource,
-		FailureInfo: &failurepb.Failure_TimeoutFailureInfo{
-			TimeoutFailureInfo: &failurepb.TimeoutFailureInfo{TimeoutType: t},
-		},
-	}
-}
-
 // timeoutMessage is "activity StartToClose timeout" and so on.
 func timeoutMessage(t enumspb.TimeoutType) string {
 	return "activity " + retry.TimeoutName(t) + " timeout"
@@ -41,11 +18,11 @@ func timeoutMessage(t enumspb.TimeoutType) string {
 // Shrink is f itself when it takes at most maxBytes; else a server failure that
 // says so, caused by what is left of f: message and source, cut to the limit
 // (AT-84, AT-85).
-func Shrink(f *failurepb.Failure, maxBytes int, nonRetryable bool) *failurepb.Failure {
+func (h House) Shrink(f *failurepb.Failure, maxBytes int, nonRetryable bool) *failurepb.Failure {
 	if proto.Size(f) <= maxBytes {
 		return f
 	}
-	short := serverFailure("Failure exceeds size limit.", nonRetryable)
+	short := h.serverFailure("Failure exceeds size limit.", nonRetryable)
 	short.Cause = &failurepb.Failure{Source: cutText(f.GetSource(), maxBytes/8)}
 	// What frames the message takes well under 64 bytes.
 	room := maxBytes - proto.Size(short) - 64

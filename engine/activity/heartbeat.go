@@ -9,7 +9,8 @@ import (
 	"github.com/perdure/perdure/engine"
 )
 
-// Heard is what a worker is told in answer to a heartbeat (AT-121).
+// Heard is what a worker is told in answer to a heartbeat (AT-121). Of an
+// activity that stands alone at most one is set (AX-10).
 type Heard struct {
 	CancelRequested bool
 	Paused          bool
@@ -25,7 +26,7 @@ func (s *State) RecordHeartbeat(env *engine.Env, stamp int64, details *commonpb.
 		return Step{}, Heard{}, err
 	}
 	if proto.Size(details) > env.Limits.BlobBytes {
-		step := failing.end(s, tooLarge("Heartbeat details exceed size limit.", identity))
+		step := failing.end(s, s.tooLarge("Heartbeat details exceed size limit.", identity))
 		return step, Heard{CancelRequested: true}, nil
 	}
 	step := heartbeating.move(s, func(next *State) {
@@ -38,6 +39,13 @@ func (s *State) RecordHeartbeat(env *engine.Env, stamp int64, details *commonpb.
 }
 
 func (s *State) heard() Heard {
+	if s.House.rules().exclusive {
+		return Heard{
+			CancelRequested: s.CancelRequested,
+			Reset:           s.Resetting && !s.CancelRequested,
+			Paused:          s.Paused && !s.Resetting && !s.CancelRequested,
+		}
+	}
 	return Heard{CancelRequested: s.CancelRequested, Paused: s.Paused, Reset: s.Resetting}
 }
 

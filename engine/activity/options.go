@@ -11,7 +11,8 @@ import (
 // attempt follow from them, and its retry policy counts at the next decision. An
 // attempt nobody has is handed out anew: at once if it was due or is the first,
 // else when the back-off of the new policy is over. A back-off whose length the
-// new policy does not change stays as it is, also one the failure asked for.
+// new policy does not change stays as it is; standing alone so does one that the
+// failure asked for (AX-45).
 func (s *State) SetOptions(env *engine.Env, o Options) *State {
 	if !s.Unstarted() {
 		return retuning.move(s, func(next *State) { next.Options = o }).State
@@ -20,7 +21,10 @@ func (s *State) SetOptions(env *engine.Env, o Options) *State {
 		next.Options = o
 		next.recall()
 		if s.RetryInterval == 0 {
-			next.DueTime = earlier(s.DueTime, env.Now)
+			next.DueTime = latest(earlier(s.DueTime, env.Now), next.readyTime())
+			return
+		}
+		if s.GivenDelay && s.House.rules().givenDelays {
 			return
 		}
 		before, after := retry.Interval(s.RetryPolicy, s.Attempt-1), retry.Interval(o.RetryPolicy, s.Attempt-1)

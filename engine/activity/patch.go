@@ -15,7 +15,8 @@ import (
 )
 
 // Patch is what an update changes of the options: the fields of Options that
-// Paths name, in snake or lower camel case (AT-166). Unknown paths are ignored.
+// Paths name, in snake or lower camel case (AT-166). Unknown paths are ignored in
+// a workflow, and refused standing alone (AX-45).
 type Patch struct {
 	Options *activitypb.ActivityOptions
 	Paths   []string
@@ -25,10 +26,13 @@ type Patch struct {
 // as those of a new activity (AT-10, AT-22). runTimeout is that of the workflow
 // run, 0 for none. The error is an *engine.Refusal of KindInvalidArgument.
 func (p Patch) Apply(s *State, limits *engine.Limits, runTimeout time.Duration) (Options, error) {
-	r := s.request()
+	r, rules := s.request(), s.House.rules()
 	for _, path := range p.Paths {
 		f, known := patches[snake(path)]
-		if !known {
+		if !known || !rules.delayed && snake(path) == startDelayPath {
+			if rules.strictPaths {
+				return Options{}, engine.Invalid("unsupported update_mask path: %q", path)
+			}
 			continue
 		}
 		if f.missing != nil && f.missing(p.Options) {
@@ -49,6 +53,7 @@ func (s *State) request() *Request {
 		ScheduleToStart: duration.Proto(s.ScheduleToStart),
 		StartToClose:    duration.Proto(s.StartToClose),
 		Heartbeat:       duration.Proto(s.Heartbeat),
+		StartDelay:      duration.Proto(s.StartDelay),
 		RetryPolicy:     proto.CloneOf(s.RetryPolicy),
 		Priority:        proto.CloneOf(s.Priority),
 	}
@@ -67,6 +72,9 @@ func noTaskQueue(o *activitypb.ActivityOptions) bool   { return o.GetTaskQueue()
 func noPriority(o *activitypb.ActivityOptions) bool    { return o.GetPriority() == nil }
 func noRetryPolicy(o *activitypb.ActivityOptions) bool { return o.GetRetryPolicy() == nil }
 
+// startDelayPath is known only where there is a start delay.
+const startDelayPath = "start_delay"
+
 var patches = map[string]patch{
 	"task_queue.name": {"TaskQueue", noTaskQueue, func(r *Request, o *activitypb.ActivityOptions) {
 		r.TaskQueue = taskqueue.Normal(o.GetTaskQueue().GetName())
@@ -75,6 +83,7 @@ var patches = map[string]patch{
 	"schedule_to_start_timeout": {set: func(r *Request, o *activitypb.ActivityOptions) { r.ScheduleToStart = o.GetScheduleToStartTimeout() }},
 	"start_to_close_timeout":    {set: func(r *Request, o *activitypb.ActivityOptions) { r.StartToClose = o.GetStartToCloseTimeout() }},
 	"heartbeat_timeout":         {set: func(r *Request, o *activitypb.ActivityOptions) { r.Heartbeat = o.GetHeartbeatTimeout() }},
+	startDelayPath:              {set: func(r *Request, o *activitypb.ActivityOptions) { r.StartDelay = o.GetStartDelay() }},
 
 	// Without a priority: back to that of the workflow.
 	"priority": {set: func(r *Request, o *activitypb.ActivityOptions) { r.Priority = o.GetPriority() }},

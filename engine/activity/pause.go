@@ -42,8 +42,9 @@ type Unpause struct {
 	Jitter time.Duration
 }
 
-// Unpause ends a pause (AT-162). What was left of a back-off is skipped. s
-// itself when it is not paused.
+// Unpause ends a pause. In a workflow what was left of a back-off is skipped
+// (AT-162), standing alone it is waited for (AX-41). s itself when it is not
+// paused.
 func (s *State) Unpause(env *engine.Env, u Unpause) *State {
 	if !s.Paused {
 		return s
@@ -60,7 +61,12 @@ func (s *State) Unpause(env *engine.Env, u Unpause) *State {
 		if u.ResetHeartbeat {
 			next.HeartbeatDetails = nil
 		}
-		next.handOutAt(env.Now.Add(env.Fresh.Duration(u.Jitter)))
+		at := env.Now.Add(env.Fresh.Duration(u.Jitter))
+		if s.House.rules().briefPause && s.DueTime.After(at) {
+			next.recall() // still due when it was
+		} else {
+			next.handOutAt(at)
+		}
 	}).State
 }
 
@@ -74,12 +80,14 @@ func (s *State) recall() {
 }
 
 // handOutAt has an attempt that nobody has handed out at the time given, without
-// regard to its back-off. A running one goes on.
+// regard to its back-off, but not before a start delay is over. A running one
+// goes on.
 func (s *State) handOutAt(t time.Time) {
 	if !s.Unstarted() {
 		return
 	}
 	s.recall()
-	s.DueTime = t
+	s.DueTime = latest(t, s.readyTime())
 	s.RetryInterval = 0
+	s.GivenDelay = false
 }

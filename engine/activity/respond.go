@@ -26,7 +26,7 @@ func (s *State) Complete(env *engine.Env, stamp int64, result *commonpb.Payloads
 		}).State
 	}
 	if proto.Size(result) > env.Limits.BlobBytes {
-		return failing.end(s, tooLarge("Complete result exceeds size limit.", identity)), nil
+		return failing.end(s, s.tooLarge("Complete result exceeds size limit.", identity)), nil
 	}
 	return completing.end(s, Outcome{Ending: Completed, Result: result, Identity: identity}), nil
 }
@@ -41,7 +41,7 @@ func (s *State) Fail(env *engine.Env, stamp int64, f *failurepb.Failure, details
 	}
 	if details != nil {
 		if proto.Size(details) > env.Limits.BlobBytes {
-			complaints = append(complaints, serverFailure("Heartbeat details exceed size limit.", true))
+			complaints = append(complaints, s.House.serverFailure("Heartbeat details exceed size limit.", true))
 		} else {
 			next := *s
 			next.HeartbeatDetails = details
@@ -49,7 +49,7 @@ func (s *State) Fail(env *engine.Env, stamp int64, f *failurepb.Failure, details
 		}
 	}
 	if proto.Size(f) > env.Limits.BlobBytes { // AT-84
-		f = Shrink(f, env.Limits.BlobBytes, true)
+		f = s.House.Shrink(f, env.Limits.BlobBytes, true)
 		complaints = append(complaints, f)
 	}
 	decision := s.decide(f, env.Now)
@@ -75,15 +75,15 @@ func (s *State) AcceptCancel(env *engine.Env, stamp int64, details *commonpb.Pay
 		return Step{}, engine.Invalid("unable to mark activity as canceled without activity being request canceled first")
 	}
 	if proto.Size(details) > env.Limits.BlobBytes {
-		return failing.end(s, tooLarge("Cancel details exceed size limit.", identity)), nil
+		return failing.end(s, s.tooLarge("Cancel details exceed size limit.", identity)), nil
 	}
 	return cancelling.end(s, Outcome{Ending: Canceled, Details: details, Identity: identity}), nil
 }
 
 // tooLarge is the outcome of an answer that cannot be kept.
-func tooLarge(message, identity string) Outcome {
+func (s *State) tooLarge(message, identity string) Outcome {
 	return Outcome{
-		Ending: Failed, Failure: serverFailure(message, true),
+		Ending: Failed, Failure: s.House.serverFailure(message, true),
 		RetryState: enumspb.RETRY_STATE_NON_RETRYABLE_FAILURE, Identity: identity,
 	}
 }

@@ -208,7 +208,7 @@ func (s *stage) schedule(d *datadriven.TestData) {
 	}
 	s.say("timeouts: s2c=%v s2s=%v stc=%v hb=%v", o.ScheduleToClose, o.ScheduleToStart, o.StartToClose, o.Heartbeat)
 	s.original = o
-	s.state = New(r.ID, "T", o, epoch.Add(s.now))
+	s.state = New(InWorkflow, r.ID, "T", o, epoch.Add(s.now))
 	s.offer()
 }
 

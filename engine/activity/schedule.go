@@ -23,8 +23,10 @@ type Request struct {
 	ScheduleToStart *durationpb.Duration
 	StartToClose    *durationpb.Duration
 	Heartbeat       *durationpb.Duration
-	RetryPolicy     *commonpb.RetryPolicy
-	Priority        *commonpb.Priority
+	// StartDelay before the first hand-out; always nil in a workflow.
+	StartDelay  *durationpb.Duration
+	RetryPolicy *commonpb.RetryPolicy
+	Priority    *commonpb.Priority
 }
 
 // Resolve checks the request and fills in what it leaves open: retry policy
@@ -51,6 +53,7 @@ func (r *Request) Resolve(limits *engine.Limits, runTimeout time.Duration) (Opti
 		ScheduleToStart: duration.Of(r.ScheduleToStart),
 		StartToClose:    duration.Of(r.StartToClose),
 		Heartbeat:       duration.Of(r.Heartbeat),
+		StartDelay:      duration.Of(r.StartDelay),
 		RetryPolicy:     policy,
 		Priority:        r.Priority,
 	}
@@ -80,6 +83,7 @@ func (r *Request) checkTimeouts() error {
 		{"ScheduleToStartTimeout", r.ScheduleToStart},
 		{"StartToCloseTimeout", r.StartToClose},
 		{"HeartbeatTimeout", r.Heartbeat},
+		{"StartDelay", r.StartDelay},
 	} {
 		if err := duration.Check(t.d); err != nil {
 			return engine.Invalid("invalid %s: %v", t.name, err)
@@ -116,14 +120,14 @@ func atMost(d, limit time.Duration) time.Duration {
 	return min(d, limit)
 }
 
-// New is the activity just asked for, its first attempt due at once. The
-// caller fills in the ids it knows it by.
-func New(id, activityType string, o Options, now time.Time) *State {
-	s := &State{ID: id, Type: activityType, Options: o}
+// New is the activity just asked for, its first attempt due at once, or when the
+// start delay is over. The caller fills in what else it knows it by.
+func New(house House, id, activityType string, o Options, now time.Time) *State {
+	s := &State{ID: id, Type: activityType, House: house, Options: o}
 	return scheduling.move(s, func(next *State) {
 		next.Attempt = 1
 		next.Stamp = 1
 		next.ScheduledTime = now
-		next.DueTime = now
+		next.DueTime = next.readyTime()
 	}).State
 }

@@ -12,6 +12,7 @@ func (s *State) Offer() *State {
 	return offering.move(s, func(next *State) {
 		next.Offered = true
 		next.RetryInterval = 0
+		next.GivenDelay = false
 	}).State
 }
 
@@ -34,6 +35,7 @@ func (s *State) Start(now time.Time, stamp int64, p *engine.Poller) (*State, err
 		next.Stamp++
 		next.Offered = false
 		next.RetryInterval = 0
+		next.GivenDelay = false
 		next.StartedTime = now
 		next.RequestID = p.RequestID
 		next.Identity = p.Identity
@@ -66,13 +68,9 @@ func (s *State) Abort(stamp int64) (Step, error) {
 }
 
 // clearStart forgets the running attempt. The worker stays known as the latest.
-// A reset that waited for its end is then complete (AT-165).
+// A reset that waited for its end is then complete.
 func (s *State) clearStart() {
-	if s.ResetHeartbeat {
-		s.HeartbeatDetails = nil
-	}
-	s.Resetting = false
-	s.ResetHeartbeat = false
+	s.endReset()
 	s.StartedTime = time.Time{}
 	s.RequestID = ""
 	s.LastHeartbeatTime = time.Time{}

@@ -29,6 +29,8 @@ type Options struct {
 	ScheduleToStart time.Duration
 	StartToClose    time.Duration
 	Heartbeat       time.Duration
+	// StartDelay before the first hand-out; none in a workflow (AX-7).
+	StartDelay time.Duration
 	// RetryPolicy is resolved: every field is filled. Never nil. Not mutated.
 	RetryPolicy *commonpb.RetryPolicy
 	Priority    *commonpb.Priority
@@ -48,6 +50,8 @@ type Pause struct {
 type State struct {
 	ID   string
 	Type string
+	// House is where it lives. Invariant: never changes.
+	House House
 	Options
 
 	Status Status
@@ -59,10 +63,10 @@ type State struct {
 	Stamp int64
 
 	// ScheduledTime is when the activity was asked for; schedule-to-close runs
-	// from it. Invariant: never changes (but for a workflow reset).
+	// from it, or from the end of the start delay. Invariant: never changes (but for a workflow reset).
 	ScheduledTime time.Time
-	// DueTime is when the current attempt may be handed out: ScheduledTime for
-	// the first, the end of the back-off for later ones. Schedule-to-start runs
+	// DueTime is when the current attempt may be handed out: ScheduledTime, or the
+	// end of the start delay, for the first, the end of the back-off for later ones. Schedule-to-start runs
 	// from it.
 	DueTime time.Time
 	// Offered: the due attempt has been offered to its task queue.
@@ -89,8 +93,10 @@ type State struct {
 	// LastFailure of the previous attempt, cut to Limits.LastFailureBytes.
 	LastFailure         *failurepb.Failure
 	LastAttemptComplete time.Time
-	// RetryInterval is the back-off being waited for; zero otherwise.
+	// RetryInterval is the back-off being waited for; zero otherwise. GivenDelay:
+	// the failure asked for it, not the retry policy.
 	RetryInterval time.Duration
+	GivenDelay    bool
 
 	CancelRequested bool
 	// CancelRequestedEventID inside a workflow.
@@ -102,12 +108,17 @@ type State struct {
 	Paused bool
 	Pause  Pause
 	// Resetting: the running attempt hears, when it heartbeats, that the activity
-	// has been reset; ResetHeartbeat then clears the details for the next one.
-	// Invariant: both are false unless started.
+	// has been reset; ResetHeartbeat then clears the details for the next one, and
+	// ResetOptions, if set, are in force for it.
+	// Invariant: false, false and nil unless started.
 	Resetting      bool
 	ResetHeartbeat bool
+	ResetOptions   *Options
 
 	// Inside a workflow: the scheduled event and the history batch it is in.
 	ScheduledEventID int64
 	BatchID          int64
 }
+
+// readyTime is when the activity may first be handed out.
+func (s *State) readyTime() time.Time { return s.ScheduledTime.Add(s.StartDelay) }

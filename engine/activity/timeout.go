@@ -21,15 +21,16 @@ var timeoutOrder = []enumspb.TimeoutType{
 }
 
 // Deadline is when a timeout is due as things stand; zero when it does not apply
-// (table 4), as none does while the activity is paused (AT-94).
+// (table 4). While the activity is paused none does in a workflow (AT-94), and
+// standing alone all but schedule-to-start (AX-52).
 func (s *State) Deadline(t enumspb.TimeoutType) time.Time {
 	started := s.Status == StatusStarted
 	switch {
-	case s.Paused:
+	case s.Paused && (!s.House.rules().briefPause || t == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START):
 	case t == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START && !started && s.ScheduleToStart > 0:
 		return s.DueTime.Add(s.ScheduleToStart)
 	case t == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE && s.ScheduleToClose > 0:
-		return s.ScheduledTime.Add(s.ScheduleToClose)
+		return s.readyTime().Add(s.ScheduleToClose)
 	case t == enumspb.TIMEOUT_TYPE_START_TO_CLOSE && started && s.StartToClose > 0 && !s.coversStart():
 		return s.StartedTime.Add(s.StartToClose)
 	case t == enumspb.TIMEOUT_TYPE_HEARTBEAT && started && s.Heartbeat > 0:
@@ -60,14 +61,9 @@ func latest(times ...time.Time) time.Time {
 // Next is the earliest time at which something is due: a timeout, or the offer
 // of an attempt whose back-off is over. Zero for never.
 func (s *State) Next() time.Time {
-	var next time.Time
-	if s.Status == StatusQueued && !s.Offered && !s.Paused {
+	next := s.NextTimeout()
+	if s.Status == StatusQueued && !s.Offered && !s.Paused && (next.IsZero() || s.DueTime.Before(next)) {
 		next = s.DueTime
-	}
-	for _, t := range timeoutOrder {
-		if at := s.Deadline(t); !at.IsZero() && (next.IsZero() || at.Before(next)) {
-			next = at
-		}
 	}
 	return next
 }
@@ -105,7 +101,7 @@ func (s *State) TimeOut(env *engine.Env, t enumspb.TimeoutType) Step {
 	}
 	// The failure kept while retrying has neither details (AT-96) nor cause, so
 	// that a chain of timeouts does not grow.
-	lost := timeoutFailure(t, timeoutMessage(t))
+	lost := s.House.timeoutFailure(t, timeoutMessage(t))
 	decision := s.decide(lost, env.Now)
 	switch {
 	case decision.Again():
@@ -126,7 +122,7 @@ func (s *State) retryStateOfTimeout() enumspb.RetryState {
 
 // timedOut ends the activity with the failure of AT-95.
 func (s *State) timedOut(t enumspb.TimeoutType, message string, state enumspb.RetryState) Step {
-	f := timeoutFailure(t, message)
+	f := s.House.timeoutFailure(t, message)
 	f.GetTimeoutFailureInfo().LastHeartbeatDetails = s.HeartbeatDetails
 	f.Cause = s.LastFailure
 	return timingOut.end(s, Outcome{Ending: TimedOut, Failure: f, RetryState: state})

@@ -8,7 +8,6 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 
-	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/internal/invariant"
 )
 
@@ -35,6 +34,7 @@ var (
 	resetMarking  = transition{"reset", []Status{StatusStarted}, StatusStarted}
 	reissuing     = transition{"setOptions", []Status{StatusQueued}, StatusQueued}
 	retuning      = transition{"setOptions", []Status{StatusStarted}, StatusStarted}
+	recalling     = transition{"recall", []Status{StatusQueued}, StatusQueued}
 	retrying      = transition{"retry", []Status{StatusStarted}, StatusQueued}
 	completing    = transition{"complete", []Status{StatusQueued, StatusStarted}, statusNone}
 	failing       = transition{"fail", []Status{StatusStarted}, statusNone}
@@ -42,7 +42,7 @@ var (
 	cancelling    = transition{"cancel", []Status{StatusQueued, StatusStarted}, statusNone}
 	allTransition = []transition{
 		scheduling, offering, starting, aborting, heartbeating, cancelAsking, cancelMarking,
-		pausing, pauseMarking, unpausing, pauseLifting, resetting, resetMarking, reissuing, retuning, retrying,
+		pausing, pauseMarking, unpausing, pauseLifting, resetting, resetMarking, reissuing, retuning, recalling, retrying,
 		completing, failing, timingOut, cancelling,
 	}
 )
@@ -116,12 +116,6 @@ type Attempt struct {
 	LastFailure *failurepb.Failure
 }
 
-// Gone refuses an answer or heartbeat about an attempt that is not running: an
-// earlier one, one in back-off, an ended activity (spec/activity.md 3.3).
-func Gone() *engine.Refusal {
-	return engine.NotFound("invalid activityID or activity already timed out or invoking workflow is completed")
-}
-
 // ByID in place of a stamp stands for whichever attempt is running: the caller
 // names the activity by its id and has no token.
 const ByID int64 = 0
@@ -129,7 +123,7 @@ const ByID int64 = 0
 // running refuses unless the attempt with this stamp (or, ByID, any) is running.
 func (s *State) running(stamp int64) error {
 	if s.Status != StatusStarted || stamp != ByID && stamp != s.Stamp {
-		return Gone()
+		return s.gone()
 	}
 	return nil
 }

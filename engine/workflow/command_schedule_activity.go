@@ -27,7 +27,7 @@ func (c *completion) scheduleActivity(cmd *commandpb.Command) error {
 		return failTask(enumspb.WORKFLOW_TASK_FAILED_CAUSE_SCHEDULE_ACTIVITY_DUPLICATE_ID,
 			"invalid history builder state for action: add-activitytask-scheduled-event, ActivityID: %s", a.GetActivityId())
 	}
-	state := activity.New(a.GetActivityId(), a.GetActivityType().GetName(), options, c.env.Now)
+	state := activity.New(activity.InWorkflow, a.GetActivityId(), a.GetActivityType().GetName(), options, c.env.Now)
 	ev := c.activityScheduledEvent(cmd, state)
 	state.ScheduledEventID = c.append(ev)
 	state.BatchID = c.batchID()

@@ -49,5 +49,5 @@ func boundedFailure(f *failurepb.Failure, maxBytes int) *failurepb.Failure {
 	if f == nil {
 		return nil
 	}
-	return activity.Shrink(f, maxBytes, true)
+	return activity.InWorkflow.Shrink(f, maxBytes, true)
 }
