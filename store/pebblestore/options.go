@@ -65,6 +65,11 @@ type Options struct {
 	// Defaults to a quarter of LowWaterBytes.
 	ReserveBytes uint64
 
+	// MarkAfter is how long after the last batch the log is told that it was
+	// acknowledged, which costs a sync: see tail.go. Defaults to 1 second;
+	// negative means never.
+	MarkAfter time.Duration
+
 	// DiskUsage measures the disk the folder is on. Defaults to asking FS. When
 	// it fails, nothing is known and the disk does not count as full.
 	DiskUsage func() (Disk, error)
@@ -113,6 +118,7 @@ func (o Options) withDefaults() Options {
 	o.MaxOpenFiles = cmp.Or(o.MaxOpenFiles, 1000)
 	o.MaxInFlight = cmp.Or(o.MaxInFlight, 32)
 	o.SpaceCheckEvery = cmp.Or(o.SpaceCheckEvery, time.Second)
+	o.MarkAfter = cmp.Or(o.MarkAfter, time.Second)
 	o.ProcessID = cmp.Or(o.ProcessID, os.Getpid())
 	if o.DiskUsage == nil {
 		fs, dir := o.FS, o.Dir

@@ -22,6 +22,7 @@ type Driver struct {
 	fault *fault
 	guard *guardFS
 	space *space
+	idle  *idle
 	count counters
 
 	// acknowledged is the largest sequence number of Pebble's that is known to
@@ -69,8 +70,9 @@ func Open(o Options) (*Driver, error) {
 		fault: &fault{gone: make(chan struct{})},
 		space: &space{usage: o.DiskUsage, now: o.Now, every: o.SpaceCheckEvery, lowWater: o.LowWaterBytes, reserve: o.ReserveBytes},
 	}
+	d.idle = &idle{after: o.MarkAfter, write: d.writeMark}
 	if o.NoSync {
-		d.write = pebble.NoSync
+		d.write, d.idle.after = pebble.NoSync, -1
 	}
 	d.mu.shards = make(map[*shard]struct{})
 	if err := d.recover(); err != nil {
@@ -93,7 +95,7 @@ func (d *Driver) recover() error {
 		if version == 0 {
 			err = create(d.opt, d.pebbleOptions(d.opt.FS))
 		} else {
-			err = checkTail(d.opt.FS, dir)
+			err = errors.Join(checkTables(d.opt.FS, dir), checkTail(d.opt.FS, dir))
 		}
 		if err != nil {
 			return err
@@ -229,6 +231,7 @@ func (d *Driver) Close() error {
 	}
 	d.mu.Unlock()
 
+	d.idle.stop()
 	var errs []error
 	for _, s := range shards {
 		errs = append(errs, s.Close())
@@ -264,7 +267,11 @@ func (d *Driver) Err() error { return d.fault.get() }
 func (d *Driver) acknowledge(seq uint64) {
 	for {
 		known := d.acknowledged.Load()
-		if seq <= known || d.acknowledged.CompareAndSwap(known, seq) {
+		if seq <= known {
+			return
+		}
+		if d.acknowledged.CompareAndSwap(known, seq) {
+			d.idle.acknowledged()
 			return
 		}
 	}

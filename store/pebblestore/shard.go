@@ -230,7 +230,8 @@ func (s *shard) give(b *store.Batch) (*pebble.Batch, error) {
 		return nil, nil
 	}
 	p := d.db.NewBatchWithSize(batchOverhead + b.SizeBytes + len(b.Ops)*opOverhead)
-	if err := errors.Join(p.LogData(encodeMark(d.acknowledged.Load()), nil), fill(p, b)); err != nil {
+	mark := d.acknowledged.Load()
+	if err := errors.Join(p.LogData(encodeMark(mark), nil), fill(p, b)); err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrNotDone, err)
 	}
 	err := d.fault.catch(func() error {
@@ -242,6 +243,7 @@ func (s *shard) give(b *store.Batch) (*pebble.Batch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrUnknown, err)
 	}
+	d.idle.carried(mark)
 	d.count.batches.Add(1)
 	d.count.batchBytes.Add(uint64(b.SizeBytes))
 	return p, nil

@@ -58,7 +58,7 @@ func TestOrderOfSyncs(t *testing.T) {
 	datadriven.RunTest(t, "testdata/syncs.txt", func(t *testing.T, cmd *datadriven.TestData) string {
 		switch cmd.Cmd {
 		case "open":
-			d = mustOpen(t, pebblestore.Options{Dir: "/data", FS: fs, ProcessID: 1})
+			d = mustOpen(t, pebblestore.Options{Dir: "/data", FS: fs, ProcessID: 1, MarkAfter: -1})
 		case "shard":
 			s = mustOpenShard(t, d)
 		case "commit":

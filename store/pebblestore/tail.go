@@ -3,10 +3,7 @@ package pebblestore
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/wal"
@@ -38,9 +35,19 @@ import (
 // batch is damaged, and opening fails with store.ErrCorrupt. (Pebble itself
 // demands that every older log ends cleanly.)
 //
-// What cannot be told: damage to the very last batches, behind which no batch
-// was written that knew of their acknowledgement. They look torn and are
-// dropped. To know better, the acknowledgement would have to be written to a
+// The last batches have nothing behind them that knew of their acknowledgement.
+// Three things tell their damage from a tear nevertheless:
+//
+//   - After a clean stop the log ends with a trailer: whatever lies before it
+//     was whole.
+//   - A second after the last batch of a burst a mark is written for itself
+//     (idle.go), so that a quiet server's batches are all marked.
+//   - A single flipped bit is recognised by what it does to the checksum
+//     (chunk.go).
+//
+// What cannot be told: damage of more than a bit to batches acknowledged in the
+// last second before a crash, found by the very next start. They look torn and
+// are dropped. To know better, the acknowledgement would have to be written to a
 // second place before it is given, which costs another sync for each.
 
 // markVersion begins a mark:
@@ -52,33 +59,6 @@ const markBytes = 1 + 8
 
 func encodeMark(acknowledged uint64) []byte {
 	return binary.LittleEndian.AppendUint64([]byte{markVersion}, acknowledged)
-}
-
-// The layout of Pebble's log, as package record of Pebble documents it.
-const (
-	blockBytes       = 32 << 10
-	oldHeaderBytes   = 11 // checksum 4, length 2, encoding 1, log number 4
-	syncHeaderBytes  = 19 // the same, and sync offset 8
-	encodingOldFull  = 5
-	encodingSyncFull = 9
-	encodingSyncLast = 12
-	batchHeaderBytes = 12 // sequence number 8, count 4
-	kindLogData      = 3
-)
-
-// The parts of a record.
-const (
-	partFull = iota
-	partFirst
-	partMiddle
-	partLast
-)
-
-// chunk is a piece of a record that checks out.
-type chunk struct {
-	part    int
-	payload []byte
-	end     int // offset behind it
 }
 
 // checkTail reads the newest log in the folder and returns store.ErrCorrupt if
@@ -98,12 +78,8 @@ func checkTail(fs vfs.FS, dir string) error {
 	if newest == "" {
 		return nil
 	}
-	f, err := fs.Open(fs.PathJoin(dir, newest))
+	log, err := readWhole(fs, fs.PathJoin(dir, newest))
 	if err != nil {
-		return fmt.Errorf("open log %s: %w", newest, err)
-	}
-	log, err := io.ReadAll(f)
-	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("read log %s: %w", newest, err)
 	}
 	if offset, damaged := tailDamage(log, uint32(number)); damaged {
@@ -116,16 +92,20 @@ func checkTail(fs vfs.FS, dir string) error {
 // tailDamage returns where the log stops checking out, and whether
 // acknowledged batches were lost there.
 func tailDamage(log []byte, number uint32) (offset int, damaged bool) {
-	offset, lastGood, clean := goodPrefix(log, number)
-	if clean {
-		return offset, false
+	format := chunkFormat{number: number}
+	p := goodPrefix(log, number)
+	if p.clean {
+		return p.end, false
+	}
+	if format.oneBitOff(log, p.bad) || closedBehind(log, p.bad, number) {
+		return p.end, true
 	}
 	// With no good record in this log a mark may be of a batch in the log
 	// before. The first intact record behind the bad place, and what a mark
 	// says of it, is then what there is to go by.
-	lost := lastGood + 1
-	for at := offset; at < len(log); {
-		c, ok := parseChunk(log, at, number)
+	lost := p.lastGood + 1
+	for at := p.end; at < len(log); {
+		c, ok := format.chunk(log, at)
 		if !ok {
 			at++
 			continue
@@ -135,35 +115,44 @@ func tailDamage(log []byte, number uint32) (offset int, damaged bool) {
 				lost = seq
 			}
 			if mark >= lost {
-				return offset, true
+				return p.end, true
 			}
 		}
 		at = c.end
 	}
-	return offset, false
+	return p.end, false
 }
 
-// goodPrefix follows the records from the start. It returns the offset behind
-// the last one that is whole, its sequence number, and whether the log was
-// ended on purpose there.
-func goodPrefix(log []byte, number uint32) (end int, lastGood uint64, clean bool) {
+// prefix is what of a log checks out from its start.
+type prefix struct {
+	end      int    // behind the last record that is whole
+	bad      int    // where the first chunk that does not check out begins
+	lastGood uint64 // sequence number of the last whole record
+	clean    bool   // the log ends there, or was ended there on purpose
+}
+
+// goodPrefix follows the records from the start.
+func goodPrefix(log []byte, number uint32) (p prefix) {
+	format := chunkFormat{number: number}
 	at, seq, open := 0, uint64(0), false
 	for {
 		at = skipPadding(log, at)
 		if at >= len(log) {
-			return end, lastGood, !open
+			p.bad, p.clean = at, !open
+			return p
 		}
-		c, ok := parseChunk(log, at, number)
+		c, ok := format.chunk(log, at)
 		starts := ok && (c.part == partFull || c.part == partFirst)
 		if !ok || starts == open {
-			return end, lastGood, !open && endsHere(log, at, number)
+			p.bad, p.clean = at, !open && endsHere(log, at, number)
+			return p
 		}
 		if starts && len(c.payload) >= batchHeaderBytes {
 			seq = binary.LittleEndian.Uint64(c.payload)
 		}
 		at = c.end
 		if open = c.part == partFirst || c.part == partMiddle; !open {
-			end, lastGood = at, seq
+			p.end, p.lastGood = at, seq
 		}
 	}
 }
@@ -184,33 +173,20 @@ func endsHere(log []byte, at int, number uint32) bool {
 		binary.LittleEndian.Uint32(log[at+7:]) == number+1
 }
 
-// parseChunk returns the chunk at an offset, if there is one of this log that
-// checks out.
-func parseChunk(log []byte, at int, number uint32) (chunk, bool) {
-	if at+oldHeaderBytes > len(log) {
-		return chunk{}, false
+// closedBehind reports whether the writer closed the log behind a bad place: at
+// the end of the file, or right behind the chunk that is bad. What lies before a
+// trailer was whole once, and synced with it.
+func closedBehind(log []byte, bad int, number uint32) bool {
+	if trailerAt(log, len(log)-oldHeaderBytes, number) {
+		return true
 	}
-	encoding := int(log[at+6])
-	if encoding < encodingOldFull || encoding > encodingSyncLast || binary.LittleEndian.Uint32(log[at+7:]) != number {
-		return chunk{}, false
-	}
-	header, part := oldHeaderBytes, encoding-encodingOldFull
-	if encoding >= encodingSyncFull {
-		header, part = syncHeaderBytes, encoding-encodingSyncFull
-	}
-	start := at + header
-	end := start + int(binary.LittleEndian.Uint16(log[at+4:]))
-	blockEnd := at - at%blockBytes + blockBytes
-	if end > len(log) || end > blockEnd || binary.LittleEndian.Uint32(log[at:]) != cookedCRC(log[at+6:end]) {
-		return chunk{}, false
-	}
-	return chunk{part: part, payload: log[start:end], end: end}, true
+	s, ok := chunkFormat{number: number}.span(log, bad)
+	return ok && trailerAt(log, skipPadding(log, s.end), number)
 }
 
-// cookedCRC is the checksum of Pebble's chunks.
-func cookedCRC(b []byte) uint32 {
-	c := crc32.Checksum(b, castagnoli)
-	return (c>>15 | c<<17) + 0xa282ead8
+// trailerAt reports whether the trailer is at the offset, in full.
+func trailerAt(log []byte, at int, number uint32) bool {
+	return at >= 0 && endsHere(log, at, number) && len(bytes.Trim(log[at:at+6], "\x00")) == 0
 }
 
 // mark returns the sequence number and the mark of the batch that begins in

@@ -8,9 +8,11 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/atomicfs"
 	"github.com/cockroachdb/pebble/v2/wal"
 
 	"github.com/perdure/perdure/store"
@@ -81,7 +83,7 @@ func starts(log []byte, number uint32) []int {
 	var at []int
 	for i := 0; i < len(log); {
 		i = skipPadding(log, i)
-		c, ok := parseChunk(log, i, number)
+		c, ok := chunkFormat{number: number}.chunk(log, i)
 		if !ok {
 			break
 		}
@@ -91,9 +93,10 @@ func starts(log []byte, number uint32) []int {
 	return at
 }
 
-// TestTornOrDamaged cuts a log at every place (torn: recovery may go on) and
-// flips a bit in every record (damaged: it may not, unless it is one of the
-// last two, which nothing in the log knows to be acknowledged).
+// TestTornOrDamaged cuts a log at every place (torn: recovery may go on), and
+// damages every record (it may not go on): by one bit, which is always
+// recognised, and by four bytes, which are unless it is one of the last two
+// records, which nothing in the log knows to be acknowledged.
 func TestTornOrDamaged(t *testing.T) {
 	for _, valueBytes := range []int{10, 5000, 100_000} {
 		log, number := newLog(t, 20, valueBytes)
@@ -114,13 +117,17 @@ func TestTornOrDamaged(t *testing.T) {
 		for i := len(chunks) - 1; i >= 0; i-- {
 			flipped := append([]byte{}, log...)
 			flipped[chunks[i]+syncHeaderBytes] ^= 1
+			if _, damaged := tailDamage(flipped, number); !damaged {
+				t.Fatalf("values of %d bytes: a bit flipped in chunk %d of %d counts as torn", valueBytes, i, len(chunks))
+			}
+			copy(flipped[chunks[i]+syncHeaderBytes:], "torn")
 			_, damaged := tailDamage(flipped, number)
 			// Record n+1 was written when n was acknowledged, so that two
 			// records behind it prove that a batch in between is missing.
 			if want := records >= 2; damaged != want && records != 1 {
-				t.Fatalf("values of %d bytes: a bit flipped in chunk %d of %d, %d records from the end: damaged is %v", valueBytes, i, len(chunks), records, damaged)
+				t.Fatalf("values of %d bytes: bytes changed in chunk %d of %d, %d records from the end: damaged is %v", valueBytes, i, len(chunks), records, damaged)
 			}
-			if c, _ := parseChunk(log, chunks[i], number); c.part == partFull || c.part == partFirst {
+			if c, _ := (chunkFormat{number: number}).chunk(log, chunks[i]); c.part == partFull || c.part == partFirst {
 				records++
 			}
 		}
@@ -182,6 +189,125 @@ func TestDamageIsRefused(t *testing.T) {
 	}
 	if err := alone.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestQuietLog: a log that was closed, or to which nothing was added for a
+// while, has no batch whose damage looks like a tear.
+func TestQuietLog(t *testing.T) {
+	for name, rest := range map[string]func(*Driver) error{
+		"closed": func(d *Driver) error { return d.Close() },
+		"marked": func(d *Driver) error { d.idle.look(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			fs := vfs.NewCrashableMem()
+			d, err := Open(Options{Dir: "/data", FS: fs, MarkAfter: time.Hour})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := d.Open(context.Background(), store.SlotRange{From: 0, To: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 3 {
+				b := &store.Batch{}
+				b.Put(store.Key{Family: 1, Name: []byte{byte(i)}}, []byte("value"))
+				done := make(chan error)
+				s.Commit(b, func(err error) { done <- err })
+				if err := <-done; err != nil {
+					t.Fatal(err)
+				}
+			}
+			d.idle.mu.Lock()
+			d.idle.mu.seen = d.idle.mu.marked // the time has passed
+			d.idle.mu.Unlock()
+			if err := rest(d); err != nil {
+				t.Fatal(err)
+			}
+			fs = fs.CrashClone(vfs.CrashCloneCfg{})
+			name := logName(t, fs)
+			n, _, _ := wal.ParseLogFilename(name)
+			log := contents(t, fs, name)
+			chunks := starts(log, uint32(n))
+			last := len(chunks) - 1
+			if len(chunks) == 5 {
+				last-- // the mark itself, which nobody misses
+			}
+			for _, at := range chunks[:last+1] {
+				damaged := append([]byte{}, log...)
+				copy(damaged[at+syncHeaderBytes:], "torn")
+				if _, found := tailDamage(damaged, uint32(n)); !found {
+					t.Errorf("damage at %d of %d looks like a tear", at, len(log))
+				}
+			}
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestOneBit: every bit of a chunk, flipped, is recognised as one; two are not.
+func TestOneBit(t *testing.T) {
+	log, number := newLog(t, 3, 300)
+	format := chunkFormat{number: number}
+	for _, at := range starts(log, number) {
+		c, _ := format.chunk(log, at)
+		for i := at; i < c.end; i++ {
+			for bit := range 8 {
+				log[i] ^= 1 << bit
+				if !format.oneBitOff(log, at) {
+					t.Fatalf("bit %d of byte %d of the chunk at %d is not recognised", bit, i-at, at)
+				}
+				log[i] ^= 1 << bit
+			}
+		}
+		log[at+syncHeaderBytes] ^= 3
+		if format.oneBitOff(log, at) {
+			t.Fatal("two bits count as one")
+		}
+		log[at+syncHeaderBytes] ^= 3
+	}
+}
+
+// TestDamagedList: a list of tables that is cut off anywhere behind its first record
+// is torn; one bit flipped anywhere is damage.
+func TestDamagedList(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	d, err := Open(Options{Dir: "/data", FS: fs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := errors.Join(d.db.Set([]byte("key"), make([]byte, 100), pebble.Sync), d.db.Flush()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name, err := atomicfs.ReadMarker(fs, "/data/db", "manifest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := contents(t, fs, name)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	first, ok := chunkFormat{list: true}.chunk(list, 0)
+	if _, damaged := listDamage(list); damaged || !ok || first.end == len(list) {
+		t.Fatalf("a list of %d bytes, the first record ends at %d: damaged is %v", len(list), first.end, damaged)
+	}
+	for cut := first.end; cut < len(list); cut++ {
+		if at, damaged := listDamage(list[:cut]); damaged {
+			t.Fatalf("a list torn at %d of %d counts as damaged at %d", cut, len(list), at)
+		}
+	}
+	for i := range list {
+		for bit := range 8 {
+			list[i] ^= 1 << bit
+			if _, damaged := listDamage(list); !damaged {
+				t.Fatalf("bit %d of byte %d of %d, flipped, counts as torn", bit, i, len(list))
+			}
+			list[i] ^= 1 << bit
+		}
 	}
 }
 
