@@ -75,6 +75,15 @@ func infoFields(c *coder, i *workflow.Info) {
 	c.time(28, &i.Armed)
 	c.bool(29, &i.AwaitsParent)
 	c.int(30, &i.StateBytes)
+	pointer(c, 31, &i.Pause, pauseFields)
+	c.str(32, &i.PauseRequestID)
+	c.str(33, &i.UnpauseRequestID)
+}
+
+func pauseFields(c *coder, p *workflow.Pause) {
+	c.time(1, &p.Time)
+	c.str(2, &p.Identity)
+	c.str(3, &p.Reason)
 }
 
 func stickyFields(c *coder, s *workflow.Sticky) {

@@ -72,6 +72,10 @@ var samples = map[string]any{
 		Status: enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, NextEventID: 43, LastBatchID: 42, CloseTime: sampleTime,
 		CloseEventID: 42, CloseBatchID: 42, NewRunID: "after", DeleteAt: sampleTime.Add(24 * time.Hour),
 	},
+	"info-paused": &workflow.Info{
+		Status: enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED, NextEventID: 43, LastBatchID: 42, FirstTaskDone: true,
+		Pause: &workflow.Pause{Time: sampleTime, Identity: "me@host", Reason: "maintenance"}, PauseRequestID: "pause", UnpauseRequestID: "unpause",
+	},
 	"activity": &activity.State{
 		ID: "a1", Type: "Charge", Options: activity.Options{
 			TaskQueue: "orders", ScheduleToClose: time.Hour, ScheduleToStart: time.Minute, StartToClose: time.Second,
@@ -117,7 +121,7 @@ var samples = map[string]any{
 }
 
 // samplesOf maps a second sample to the codec of the first.
-var samplesOf = map[string]string{"info-closed": "info", "activity-paused": "activity"}
+var samplesOf = map[string]string{"info-closed": "info", "info-paused": "info", "activity-paused": "activity"}
 
 // What any release has written is read as it was meant, and this release writes
 // the very same bytes.

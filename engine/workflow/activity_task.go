@@ -228,8 +228,14 @@ func activityOffer(run *Run, s *activity.State) (t engine.Task, ok bool) {
 }
 
 // activityDeadline is the earliest time at which dueActivities would do
-// something about s; zero when there is none. A pure function of its argument.
-func activityDeadline(s *activity.State) time.Time { return s.Next() }
+// something about s in a run that is paused or not; zero when there is none. A
+// pure function of its arguments.
+func activityDeadline(s *activity.State, paused bool) time.Time {
+	if paused {
+		return s.NextTimeout()
+	}
+	return s.Next()
+}
 
 // scheduledEvent is the scheduled event of an activity, when it is in memory.
 func (d *draft) scheduledEvent(id int64) *historypb.HistoryEvent {

@@ -18,6 +18,7 @@ func (d *draft) closeRun(status enumspb.WorkflowExecutionStatus, ev *historypb.H
 	d.info.Task = nil
 	d.info.Sticky = nil
 	d.info.Closing = false
+	d.forgetPause()
 	d.closeUpdates(newRunID != "")
 	d.closePending()
 

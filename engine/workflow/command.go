@@ -79,6 +79,10 @@ func (d *draft) checkCompletion(req *workflowservice.RespondWorkflowTaskComplete
 		req.GetDeployment() == nil {
 		return engine.Invalid("versioning behavior cannot be specified without deployment options being set with versioned mode")
 	}
+	if d.paused() && req.GetForceCreateNewWorkflowTask() {
+		return engine.Refuse(engine.KindFailedPrecondition,
+			"Workflow is paused and force create new workflow task is not allowed.")
+	}
 	return checkCommands(req.GetCommands())
 }
 

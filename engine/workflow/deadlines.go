@@ -19,6 +19,8 @@ import (
 type deadlines struct {
 	heap  []deadline
 	built bool
+	// paused: built for a paused run, whose activities are not handed out.
+	paused bool
 }
 
 // deadline is the time of one timer or activity.
@@ -69,6 +71,10 @@ func (d *deadlines) applied(r *Run, c *Change) {
 	if !d.built {
 		return
 	}
+	if d.paused != r.paused() {
+		d.built = false
+		return
+	}
 	for id, t := range c.Timers {
 		if t != nil {
 			d.push(deadline{at: t.FireTime, timer: id})
@@ -78,7 +84,7 @@ func (d *deadlines) applied(r *Run, c *Change) {
 		if a == nil {
 			continue
 		}
-		if at := activityDeadline(a); !at.IsZero() {
+		if at := activityDeadline(a, d.paused); !at.IsZero() {
 			d.push(deadline{at: at, activity: id})
 		}
 	}
@@ -105,7 +111,7 @@ func (d *deadlines) first(r *Run) time.Time {
 func (e deadline) counts(r *Run) bool {
 	if e.activity != 0 {
 		a := r.Activities[e.activity]
-		return a != nil && activityDeadline(a).Equal(e.at)
+		return a != nil && activityDeadline(a, r.deadlines.paused).Equal(e.at)
 	}
 	t := r.Timers[e.timer]
 	return t != nil && t.FireTime.Equal(e.at)
@@ -113,11 +119,12 @@ func (e deadline) counts(r *Run) bool {
 
 func (d *deadlines) build(r *Run) {
 	d.heap = d.heap[:0]
+	d.paused = r.paused()
 	for id, t := range r.Timers {
 		d.heap = append(d.heap, deadline{at: t.FireTime, timer: id})
 	}
 	for id, a := range r.Activities {
-		if at := activityDeadline(a); !at.IsZero() {
+		if at := activityDeadline(a, d.paused); !at.IsZero() {
 			d.heap = append(d.heap, deadline{at: at, activity: id})
 		}
 	}

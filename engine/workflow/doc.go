@@ -53,6 +53,6 @@
 // task that brings one to a worker are in memory only (update.go,
 // speculative.go, docs/design/0002-updates.md).
 //
-// Not built yet: reset, pause, Nexus operations and completion
+// Not built yet: reset, Nexus operations and completion
 // callbacks. Commands and requests that ask for them are refused in so many words.
 package workflow

@@ -123,6 +123,10 @@ func (d *draft) step(in Input) (reply any, err error) {
 		return d.failActivity(in)
 	case *CancelActivity:
 		return d.cancelActivity(in)
+	case *PauseWorkflow:
+		return d.pauseWorkflow(in)
+	case *UnpauseWorkflow:
+		return d.unpauseWorkflow(in)
 	case *PauseActivity:
 		return d.pauseActivity(in)
 	case *UnpauseActivity:

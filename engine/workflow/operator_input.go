@@ -3,6 +3,8 @@ package workflow
 import (
 	"time"
 
+	"go.temporal.io/api/workflowservice/v1"
+
 	"github.com/perdure/perdure/engine/activity"
 )
 
@@ -12,6 +14,21 @@ type ActivitySelection struct {
 	ID   string
 	Type string
 }
+
+// The inputs by which operators control a run (spec/workflow.md 8).
+type (
+	// PauseWorkflow. Reply: *workflowservice.PauseWorkflowExecutionResponse.
+	PauseWorkflow struct {
+		Request *workflowservice.PauseWorkflowExecutionRequest
+	}
+	// UnpauseWorkflow. Reply: *workflowservice.UnpauseWorkflowExecutionResponse.
+	UnpauseWorkflow struct {
+		Request *workflowservice.UnpauseWorkflowExecutionRequest
+	}
+)
+
+func (*PauseWorkflow) input()   {}
+func (*UnpauseWorkflow) input() {}
 
 // The inputs by which operators control activities (spec/activity.md 9). None
 // writes history, and none needs a worker.

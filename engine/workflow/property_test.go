@@ -35,6 +35,9 @@ func TestInvariants(t *testing.T) {
 			}
 			w.play(t, line, input)
 			w.check(t)
+			if name, ok := strings.CutPrefix(line, "due "); ok {
+				w.checkLookedAt(t, strings.Fields(name)[0])
+			}
 		}
 	})
 }
@@ -47,6 +50,18 @@ func (w *world) play(t *rapid.T, line, input string) {
 	}
 	out := w.run(&datadriven.TestData{Cmd: cmd, CmdArgs: cmdArgs, Input: input, Pos: line})
 	t.Logf("%s\n%s\n----\n%s", line, input, out)
+}
+
+// checkLookedAt: what was due of a run is done by one look at it, paused or not.
+// A deadline that stays in the past would keep the shell busy for nothing.
+func (w *world) checkLookedAt(t *rapid.T, name string) {
+	run := w.find(name)
+	if run == nil {
+		return
+	}
+	if at := run.NextDeadline(); !at.IsZero() && !at.After(w.now) {
+		t.Fatalf("%s has been looked at at %v, and is due still, since %v", name, w.now, at)
+	}
 }
 
 // draw picks the next paragraph.
@@ -224,6 +239,7 @@ func (w *world) check(t *rapid.T) {
 		w.checkHistory(t, run)
 		checkDerived(t, run)
 		checkPauses(t, run)
+		checkAwake(t, w, run)
 	}
 }
 
@@ -241,8 +257,13 @@ func (w *world) checkHistory(t *rapid.T, run *workflow.Run) {
 			scheduled++
 		case enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED:
 			started++
-		case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+		case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
 			scheduled, started = scheduled-1, started-1
+		case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+			scheduled--
+			if ev.GetWorkflowTaskFailedEventAttributes().GetStartedEventId() != 0 { // else paused before its start
+				started--
+			}
 		case enumspb.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
 			scheduled--
 			if ev.GetWorkflowTaskTimedOutEventAttributes().GetStartedEventId() != 0 {

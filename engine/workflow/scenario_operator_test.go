@@ -8,7 +8,9 @@ import (
 
 	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"pgregory.net/rapid"
 
 	"github.com/perdure/perdure/engine/activity"
@@ -19,12 +21,21 @@ import (
 // Commands of the scenario files about operators. The activities meant are
 // those with id=A or type=T, or all.
 //
+//	pause ID [reason=] [request=]; unpause ID [reason=] [request=]
 //	pause-activity ID [id=|type=] [reason=] [request=]
 //	unpause-activity ID [id=|type=] [jitter=] [reset-attempts] [reset-heartbeat]
 //	reset-activity ID [id=|type=] [jitter=] [reset-heartbeat] [keep-paused] [restore]
 //	update-activity ID [id=|type=] [stc=D] [initial=D] [queue=Q] [restore]
 //	pause-info ID                the search attribute TemporalPauseInfo
 func init() {
+	commands["pause"] = func(w *world, a *args) {
+		w.step(w.find(a.at(0)), &workflow.PauseWorkflow{Request: &workflowservice.PauseWorkflowExecutionRequest{
+			Identity: "operator", Reason: a.str("reason"), RequestId: a.str("request")}})
+	}
+	commands["unpause"] = func(w *world, a *args) {
+		w.step(w.find(a.at(0)), &workflow.UnpauseWorkflow{Request: &workflowservice.UnpauseWorkflowExecutionRequest{
+			Identity: "operator", Reason: a.str("reason"), RequestId: a.str("request")}})
+	}
 	commands["pause-activity"] = func(w *world, a *args) {
 		w.step(w.find(a.at(0)), &workflow.PauseActivity{
 			Which: selection(a), Identity: "operator", Reason: a.str("reason"), RequestID: a.str("request")})
@@ -53,6 +64,9 @@ func init() {
 
 // drawOperation picks what an operator does to the activities of a run.
 func drawOperation(t *rapid.T, id string) string {
+	if rapid.IntRange(0, 2).Draw(t, "whole") == 0 {
+		return rapid.SampledFrom([]string{"pause", "pause request=p1", "unpause", "unpause", "unpause request=u1", "unpause request=u2"}).Draw(t, "pause") + " " + id
+	}
 	which := rapid.SampledFrom([]string{"", " type=charge", " id=x0", " id=y1"}).Draw(t, "which")
 	return rapid.SampledFrom([]string{
 		"pause-activity", "pause-activity", "pause-activity request=r", "unpause-activity", "unpause-activity jitter=3s reset-attempts",
@@ -65,6 +79,14 @@ func drawOperation(t *rapid.T, id string) string {
 // attribute names the types of just those.
 func checkPauses(t *rapid.T, run *workflow.Run) {
 	want := map[string]bool{}
+	if run.Info.Pause != nil {
+		want["Workflow:"+run.Key.Name] = true
+		want["Reason:"+run.Info.Pause.Reason] = true
+		checkPaused(t, run)
+	}
+	if paused := run.Info.Status == enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED; paused != (run.Info.Pause != nil) {
+		t.Fatalf("status %s, pause %v", run.Info.Status, run.Info.Pause)
+	}
 	for _, s := range run.Activities {
 		if s.Paused {
 			want["property:activityType="+s.Type] = true
@@ -85,6 +107,43 @@ func checkPauses(t *rapid.T, run *workflow.Run) {
 	slices.Sort(got)
 	if all := slices.Sorted(maps.Keys(want)); !slices.Equal(got, all) {
 		t.Fatalf("the search attribute says %v, paused is %v", got, all)
+	}
+}
+
+// checkPaused: nothing of a paused run is on offer, and no activity is due to be.
+func checkPaused(t *rapid.T, run *workflow.Run) {
+	if offers := run.Offers(); len(offers) > 0 {
+		t.Fatalf("a paused run offers %v", offers)
+	}
+	if task := run.Info.Task; task != nil && (task.StartedEventID == 0 || task.Reoffered) {
+		t.Fatalf("a paused run has a workflow task that nobody has: %+v", task)
+	}
+}
+
+// checkAwake: a run that is not paused has a workflow task whenever it has
+// something to tell its worker, and its activities that are due are on offer.
+func checkAwake(t *rapid.T, w *world, run *workflow.Run) {
+	if run.Info.Status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING || run.Info.Task != nil {
+		return
+	}
+	if !run.Info.FirstTaskDone || run.Info.AwaitsParent {
+		return
+	}
+	seen := true
+	for _, ev := range w.history[run.Key] {
+		switch ev.EventType {
+		case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+			seen = true
+		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UNPAUSED,
+			enumspb.EVENT_TYPE_TIMER_FIRED, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
+			enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED, enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED,
+			enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT, enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED,
+			enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED, enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED:
+			seen = false
+		}
+	}
+	if !seen {
+		t.Fatalf("the worker has not seen all that happened, and there is no workflow task")
 	}
 }
 

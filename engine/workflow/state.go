@@ -141,7 +141,13 @@ type Info struct {
 
 	CancelRequested bool
 	CancelRequestID string
-	SignalCount     int64
+	// Pause tells of the pause under way. Invariant: nil unless Status is paused.
+	Pause *Pause
+	// PauseRequestID and UnpauseRequestID are the latest requests of their kinds:
+	// repeating them changes nothing.
+	PauseRequestID   string
+	UnpauseRequestID string
+	SignalCount      int64
 
 	CloseTime    time.Time
 	CloseEventID int64
@@ -255,5 +261,8 @@ type Request struct {
 // Open reports whether the run has not closed.
 func (r *Run) Open() bool {
 	return r.Info.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING ||
-		r.Info.Status == enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED
+		r.paused()
 }
+
+// paused reports whether the run is open and on hold.
+func (r *Run) paused() bool { return r.Info.Status == enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED }

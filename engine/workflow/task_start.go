@@ -94,6 +94,10 @@ func (d *draft) abortWorkflowTask(in *AbortWorkflowTask) (any, error) {
 	}
 	t := d.editTask()
 	d.unsend(t.Stamp)
+	if d.paused() {
+		d.voidTask()
+		return nil, nil
+	}
 	t.Reoffered = true
 	t.RequestID = ""
 	t.StartedTime = time.Time{}
