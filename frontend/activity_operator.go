@@ -5,7 +5,6 @@ import (
 
 	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
@@ -20,10 +19,7 @@ import (
 // and change their options (activity.md 9). Each call comes in two forms: the
 // older names one activity, those of a type, or all of a workflow; the newer
 // (...ActivityExecution) names one, and without a workflow means one that stands
-// alone. Those are not built yet.
-
-// errStandalone answers calls about an activity without a workflow (AX-1).
-var errStandalone = serviceerror.NewUnimplemented("Standalone activity is disabled")
+// alone (standalone.go).
 
 // withID, ofType and everyOne are the three ways to select; the second result
 // says whether the request meant it.
@@ -72,12 +68,7 @@ func (f *Frontend) checkOperation(o operation) error {
 			}
 			return nil
 		},
-		func() error {
-			if err := duration.Check(o.jitter); err != nil {
-				return invalidf("Jitter is not a valid duration: %v", err)
-			}
-			return nil
-		},
+		func() error { return checkJitter(o.jitter) },
 	)
 }
 
@@ -207,65 +198,62 @@ type ofWorkflow interface {
 }
 
 // operationOn is the operation of a request in the newer form (AT-169).
-func operationOn(r ofWorkflow) (operation, error) {
-	if r.GetWorkflowId() == "" {
-		return operation{}, errStandalone
-	}
+func operationOn(r ofWorkflow) operation {
 	o := operation{
 		execution: &commonpb.WorkflowExecution{WorkflowId: r.GetWorkflowId(), RunId: r.GetRunId()},
 		identity:  r.GetIdentity(), requestID: r.GetRequestId(),
 	}
 	o.which, o.selects = withID(r.GetActivityId())
-	return o, nil
+	return o
 }
 
-// PauseActivityExecution is PauseActivity for one activity.
+// PauseActivityExecution is PauseActivity for one activity, and AX-41.
 func (f *Frontend) PauseActivityExecution(ctx context.Context, r *workflowservice.PauseActivityExecutionRequest) (*workflowservice.PauseActivityExecutionResponse, error) {
-	o, err := operationOn(r)
-	if err != nil {
-		return nil, err
+	if r.GetWorkflowId() == "" {
+		return f.pauseStandalone(ctx, r)
 	}
+	o := operationOn(r)
 	o.reason = r.GetReason()
-	_, err = operate[*workflowservice.PauseActivityResponse](ctx, f, o, &workflow.PauseActivity{
+	_, err := operate[*workflowservice.PauseActivityResponse](ctx, f, o, &workflow.PauseActivity{
 		Which: o.which, Identity: r.GetIdentity(), Reason: r.GetReason(), RequestID: r.GetRequestId(),
 	})
 	return &workflowservice.PauseActivityExecutionResponse{}, err
 }
 
-// UnpauseActivityExecution is UnpauseActivity for one activity.
+// UnpauseActivityExecution is UnpauseActivity for one activity, and AX-41.
 func (f *Frontend) UnpauseActivityExecution(ctx context.Context, r *workflowservice.UnpauseActivityExecutionRequest) (*workflowservice.UnpauseActivityExecutionResponse, error) {
-	o, err := operationOn(r)
-	if err != nil {
-		return nil, err
+	if r.GetWorkflowId() == "" {
+		return f.unpauseStandalone(ctx, r)
 	}
+	o := operationOn(r)
 	o.jitter, o.reason = r.GetJitter(), r.GetReason()
-	_, err = operate[*workflowservice.UnpauseActivityResponse](ctx, f, o, &workflow.UnpauseActivity{
+	_, err := operate[*workflowservice.UnpauseActivityResponse](ctx, f, o, &workflow.UnpauseActivity{
 		Which: o.which, Unpause: activity.Unpause{Jitter: duration.Of(r.GetJitter())},
 	})
 	return &workflowservice.UnpauseActivityExecutionResponse{}, err
 }
 
-// ResetActivityExecution is ResetActivity for one activity.
+// ResetActivityExecution is ResetActivity for one activity, and AX-43.
 func (f *Frontend) ResetActivityExecution(ctx context.Context, r *workflowservice.ResetActivityExecutionRequest) (*workflowservice.ResetActivityExecutionResponse, error) {
-	o, err := operationOn(r)
-	if err != nil {
-		return nil, err
+	if r.GetWorkflowId() == "" {
+		return f.resetStandalone(ctx, r)
 	}
+	o := operationOn(r)
 	o.jitter = r.GetJitter()
-	_, err = operate[*workflowservice.ResetActivityResponse](ctx, f, o, &workflow.ResetActivity{
+	_, err := operate[*workflowservice.ResetActivityResponse](ctx, f, o, &workflow.ResetActivity{
 		Which: o.which, ResetHeartbeat: r.GetResetHeartbeat(), KeepPaused: r.GetKeepPaused(),
 		Jitter: duration.Of(r.GetJitter()), RestoreOriginal: r.GetRestoreOriginalOptions(),
 	})
 	return &workflowservice.ResetActivityExecutionResponse{}, err
 }
 
-// UpdateActivityExecutionOptions is UpdateActivityOptions for one activity.
+// UpdateActivityExecutionOptions is UpdateActivityOptions for one activity, and
+// AX-45.
 func (f *Frontend) UpdateActivityExecutionOptions(ctx context.Context, r *workflowservice.UpdateActivityExecutionOptionsRequest) (*workflowservice.UpdateActivityExecutionOptionsResponse, error) {
-	o, err := operationOn(r)
-	if err != nil {
-		return nil, err
+	if r.GetWorkflowId() == "" {
+		return f.updateStandalone(ctx, r)
 	}
-	options, err := f.setOptions(ctx, o, r)
+	options, err := f.setOptions(ctx, operationOn(r), r)
 	if err != nil {
 		return nil, err
 	}

@@ -101,10 +101,6 @@ func TestOperatorCallsAreChecked(t *testing.T) {
 		{"no timeout", "UpdateActivityOptions", update(&activitypb.ActivityOptions{}, mask("start_to_close_timeout")), bad, "a valid StartToCloseTimeout or ScheduleToCloseTimeout must be set on the activity."},
 
 		{"no activity id", "PauseActivityExecution", &workflowservice.PauseActivityExecutionRequest{Namespace: "ns", WorkflowId: "w"}, bad, none},
-		{"standing alone", "PauseActivityExecution", &workflowservice.PauseActivityExecutionRequest{Namespace: "ns", ActivityId: "a"}, codes.Unimplemented, "Standalone activity is disabled"},
-		{"standing alone", "UnpauseActivityExecution", &workflowservice.UnpauseActivityExecutionRequest{Namespace: "ns", ActivityId: "a"}, codes.Unimplemented, "Standalone activity is disabled"},
-		{"standing alone", "ResetActivityExecution", &workflowservice.ResetActivityExecutionRequest{Namespace: "ns", ActivityId: "a"}, codes.Unimplemented, "Standalone activity is disabled"},
-		{"standing alone", "UpdateActivityExecutionOptions", &workflowservice.UpdateActivityExecutionOptionsRequest{Namespace: "ns", ActivityId: "a"}, codes.Unimplemented, "Standalone activity is disabled"},
 	} {
 		check(t, e, c)
 	}

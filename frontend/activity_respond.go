@@ -3,11 +3,15 @@ package frontend
 import (
 	"context"
 
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/activity"
 	"github.com/perdure/perdure/engine/duration"
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 )
 
@@ -15,22 +19,78 @@ import (
 // 3.4, 6), by the token of one attempt or by the activity's id. What is too
 // large is not refused here: the machine records it as a failure (AT-80).
 
-// activityTarget is who an answer is for.
+// activityTarget is who an answer is for: an activity of a workflow, named by
+// ref, or the one that is the execution, whose attempt has the stamp.
 type activityTarget struct {
 	id    engine.ID
 	runID string
 	ref   workflow.ActivityRef
+	stamp int64
+}
+
+// alone reports whether the activity stands alone.
+func (t *activityTarget) alone() bool { return t.id.Archetype == engine.ArchetypeActivity }
+
+// heartbeat, complete, fail and cancel are the inputs of a worker's calls.
+func (t *activityTarget) heartbeat(details *commonpb.Payloads, identity string) engine.Input {
+	if t.alone() {
+		return &standalone.Heartbeat{Stamp: t.stamp, Details: details, Identity: identity}
+	}
+	return &workflow.HeartbeatActivity{Ref: t.ref, Details: details, Identity: identity}
+}
+
+func (t *activityTarget) complete(result *commonpb.Payloads, identity string) engine.Input {
+	if t.alone() {
+		return &standalone.Complete{Stamp: t.stamp, Result: result, Identity: identity}
+	}
+	return &workflow.CompleteActivity{Ref: t.ref, Result: result, Identity: identity}
+}
+
+// failedAttempt is what both forms of a worker's failure say.
+type failedAttempt interface {
+	GetFailure() *failurepb.Failure
+	GetLastHeartbeatDetails() *commonpb.Payloads
+	GetIdentity() string
+	GetCause() enumspb.ActivityTaskFailedCause
+}
+
+func (t *activityTarget) fail(r failedAttempt) engine.Input {
+	if t.alone() {
+		return &standalone.Fail{
+			Stamp: t.stamp, Failure: r.GetFailure(), HeartbeatDetails: r.GetLastHeartbeatDetails(), Identity: r.GetIdentity(),
+		}
+	}
+	return &workflow.FailActivity{
+		Ref: t.ref, Failure: r.GetFailure(), HeartbeatDetails: r.GetLastHeartbeatDetails(), Identity: r.GetIdentity(),
+		Cause: r.GetCause(),
+	}
+}
+
+func (t *activityTarget) cancel(details *commonpb.Payloads, identity string) engine.Input {
+	if t.alone() {
+		return &standalone.Cancel{Stamp: t.stamp, Details: details, Identity: identity}
+	}
+	return &workflow.CancelActivity{Ref: t.ref, Details: details, Identity: identity}
 }
 
 // byToken is the target of a request with a task token.
 func (f *Frontend) byToken(ctx context.Context, b []byte, identity string) (activityTarget, error) {
-	t, err := openActivityToken(b)
-	if err == nil && t.Run.NamespaceID != namespaceOf(ctx).ID {
+	t, err := targetOf(b)
+	if err == nil && t.id.NamespaceID != namespaceOf(ctx).ID {
 		err = errForeignToken
 	}
 	if err == nil {
 		err = f.checkIdentity(identity)
 	}
+	return t, err
+}
+
+// targetOf reads the task token of an activity, in a workflow or alone.
+func targetOf(b []byte) (activityTarget, error) {
+	if t, err := openAttemptToken(b); err == nil {
+		return activityTarget{id: t.Run.ID, runID: t.Run.RunID, stamp: t.Stamp}, nil
+	}
+	t, err := openActivityToken(b)
 	return activityTarget{id: t.Run.ID, runID: t.Run.RunID, ref: workflow.ActivityRef{Token: &t}}, err
 }
 
@@ -43,7 +103,7 @@ type activityByID interface {
 }
 
 // byID is the target of a ...ById request. An activity without a workflow stands
-// alone; those are not built yet.
+// alone (AX-11).
 func (f *Frontend) byID(ctx context.Context, r activityByID) (activityTarget, error) {
 	err := firstError(
 		func() error {
@@ -52,10 +112,18 @@ func (f *Frontend) byID(ctx context.Context, r activityByID) (activityTarget, er
 			}
 			return f.tooLong(r.GetActivityId(), "ActivityId length exceeds limit.")
 		},
-		func() error { return f.checkWorkflowID(r.GetWorkflowId()) },
+		func() error {
+			if r.GetWorkflowId() == "" {
+				return nil
+			}
+			return f.checkWorkflowID(r.GetWorkflowId())
+		},
 		func() error { return checkRunID(r.GetRunId()) },
 		func() error { return f.checkIdentity(r.GetIdentity()) },
 	)
+	if r.GetWorkflowId() == "" {
+		return activityTarget{id: activityExecutionID(ctx, r.GetActivityId()), runID: r.GetRunId(), stamp: activity.ByID}, err
+	}
 	return activityTarget{
 		id: executionID(ctx, r.GetWorkflowId()), runID: r.GetRunId(), ref: workflow.ActivityRef{ID: r.GetActivityId()},
 	}, err
@@ -67,8 +135,7 @@ func (f *Frontend) RecordActivityTaskHeartbeat(ctx context.Context, r *workflows
 	if err != nil {
 		return nil, err
 	}
-	return do[*workflowservice.RecordActivityTaskHeartbeatResponse](ctx, f, t.id, t.runID,
-		&workflow.HeartbeatActivity{Ref: t.ref, Details: r.GetDetails(), Identity: r.GetIdentity()})
+	return do[*workflowservice.RecordActivityTaskHeartbeatResponse](ctx, f, t.id, t.runID, t.heartbeat(r.GetDetails(), r.GetIdentity()))
 }
 
 // RecordActivityTaskHeartbeatById is AT-126.
@@ -77,8 +144,7 @@ func (f *Frontend) RecordActivityTaskHeartbeatById(ctx context.Context, r *workf
 	if err != nil {
 		return nil, err
 	}
-	resp, err := do[*workflowservice.RecordActivityTaskHeartbeatResponse](ctx, f, t.id, t.runID,
-		&workflow.HeartbeatActivity{Ref: t.ref, Details: r.GetDetails(), Identity: r.GetIdentity()})
+	resp, err := do[*workflowservice.RecordActivityTaskHeartbeatResponse](ctx, f, t.id, t.runID, t.heartbeat(r.GetDetails(), r.GetIdentity()))
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +159,7 @@ func (f *Frontend) RespondActivityTaskCompleted(ctx context.Context, r *workflow
 	if err != nil {
 		return nil, err
 	}
-	return do[*workflowservice.RespondActivityTaskCompletedResponse](ctx, f, t.id, t.runID,
-		&workflow.CompleteActivity{Ref: t.ref, Result: r.GetResult(), Identity: r.GetIdentity()})
+	return do[*workflowservice.RespondActivityTaskCompletedResponse](ctx, f, t.id, t.runID, t.complete(r.GetResult(), r.GetIdentity()))
 }
 
 // RespondActivityTaskCompletedById ends an activity from anywhere, started or
@@ -104,8 +169,7 @@ func (f *Frontend) RespondActivityTaskCompletedById(ctx context.Context, r *work
 	if err != nil {
 		return nil, err
 	}
-	_, err = do[*workflowservice.RespondActivityTaskCompletedResponse](ctx, f, t.id, t.runID,
-		&workflow.CompleteActivity{Ref: t.ref, Result: r.GetResult(), Identity: r.GetIdentity()})
+	_, err = do[*workflowservice.RespondActivityTaskCompletedResponse](ctx, f, t.id, t.runID, t.complete(r.GetResult(), r.GetIdentity()))
 	return &workflowservice.RespondActivityTaskCompletedByIdResponse{}, err
 }
 
@@ -121,10 +185,7 @@ func (f *Frontend) RespondActivityTaskFailed(ctx context.Context, r *workflowser
 	if err != nil {
 		return nil, err
 	}
-	return do[*workflowservice.RespondActivityTaskFailedResponse](ctx, f, t.id, t.runID, &workflow.FailActivity{
-		Ref: t.ref, Failure: r.GetFailure(), HeartbeatDetails: r.GetLastHeartbeatDetails(), Identity: r.GetIdentity(),
-		Cause: r.GetCause(),
-	})
+	return do[*workflowservice.RespondActivityTaskFailedResponse](ctx, f, t.id, t.runID, t.fail(r))
 }
 
 // checkRetryDelay is AT-82.
@@ -145,10 +206,7 @@ func (f *Frontend) RespondActivityTaskFailedById(ctx context.Context, r *workflo
 	if err != nil {
 		return nil, err
 	}
-	resp, err := do[*workflowservice.RespondActivityTaskFailedResponse](ctx, f, t.id, t.runID, &workflow.FailActivity{
-		Ref: t.ref, Failure: r.GetFailure(), HeartbeatDetails: r.GetLastHeartbeatDetails(), Identity: r.GetIdentity(),
-		Cause: r.GetCause(),
-	})
+	resp, err := do[*workflowservice.RespondActivityTaskFailedResponse](ctx, f, t.id, t.runID, t.fail(r))
 	return &workflowservice.RespondActivityTaskFailedByIdResponse{Failures: resp.GetFailures()}, err
 }
 
@@ -158,8 +216,7 @@ func (f *Frontend) RespondActivityTaskCanceled(ctx context.Context, r *workflows
 	if err != nil {
 		return nil, err
 	}
-	return do[*workflowservice.RespondActivityTaskCanceledResponse](ctx, f, t.id, t.runID,
-		&workflow.CancelActivity{Ref: t.ref, Details: r.GetDetails(), Identity: r.GetIdentity()})
+	return do[*workflowservice.RespondActivityTaskCanceledResponse](ctx, f, t.id, t.runID, t.cancel(r.GetDetails(), r.GetIdentity()))
 }
 
 // RespondActivityTaskCanceledById is RespondActivityTaskCanceled from anywhere.
@@ -168,7 +225,6 @@ func (f *Frontend) RespondActivityTaskCanceledById(ctx context.Context, r *workf
 	if err != nil {
 		return nil, err
 	}
-	_, err = do[*workflowservice.RespondActivityTaskCanceledResponse](ctx, f, t.id, t.runID,
-		&workflow.CancelActivity{Ref: t.ref, Details: r.GetDetails(), Identity: r.GetIdentity()})
+	_, err = do[*workflowservice.RespondActivityTaskCanceledResponse](ctx, f, t.id, t.runID, t.cancel(r.GetDetails(), r.GetIdentity()))
 	return &workflowservice.RespondActivityTaskCanceledByIdResponse{}, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/duration"
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/matching"
 )
@@ -51,16 +52,50 @@ func (f *Frontend) activityPoller(ctx context.Context, r *workflowservice.PollAc
 }
 
 func (f *Frontend) activityHandover(ctx context.Context, h *matching.Handover) (*workflowservice.PollActivityTaskQueueResponse, error) {
-	started, ok := h.Started.(*workflow.ActivityStarted)
-	if !ok {
-		return nil, fmt.Errorf("activity poll was handed a %T", h.Started)
-	}
-	resp, err := f.activityTask(ctx, started)
+	resp, err := f.attempt(ctx, h.Started)
 	if err != nil {
 		return nil, err
 	}
 	resp.PollerScalingDecision = scaling(h.PollerDelta)
 	return resp, nil
+}
+
+func (f *Frontend) attempt(ctx context.Context, started any) (*workflowservice.PollActivityTaskQueueResponse, error) {
+	switch a := started.(type) {
+	case *workflow.ActivityStarted:
+		return f.activityTask(ctx, a)
+	case *standalone.Started:
+		return standaloneTask(a), nil
+	}
+	return nil, fmt.Errorf("activity poll was handed a %T", started)
+}
+
+// standaloneTask is a started attempt of an activity that stands alone. The
+// workflow execution is there, and empty (table 3.1).
+func standaloneTask(s *standalone.Started) *workflowservice.PollActivityTaskQueueResponse {
+	a := s.Activity
+	return &workflowservice.PollActivityTaskQueueResponse{
+		TaskToken:                   sealAttemptToken(s.Token()),
+		WorkflowNamespace:           s.Start.NamespaceName,
+		WorkflowExecution:           &commonpb.WorkflowExecution{},
+		ActivityType:                &commonpb.ActivityType{Name: s.Start.ActivityType},
+		ActivityId:                  s.Run.Name,
+		ActivityRunId:               s.Run.RunID,
+		Header:                      s.Start.Header,
+		Input:                       s.Start.Input,
+		HeartbeatDetails:            a.HeartbeatDetails,
+		ScheduledTime:               timestamppb.New(s.Start.ScheduleTime),
+		CurrentAttemptScheduledTime: timestamppb.New(a.DueTime),
+		StartedTime:                 timestamppb.New(a.StartedTime),
+		Attempt:                     a.Attempt,
+		ScheduleToCloseTimeout:      duration.Proto(a.ScheduleToClose),
+		StartToCloseTimeout:         duration.Proto(a.StartToClose),
+		HeartbeatTimeout:            duration.Proto(a.Heartbeat),
+		RetryPolicy:                 a.RetryPolicy,
+		Priority:                    a.Priority,
+
+		PropagatedNexusSerializationContext: s.Start.NexusContext,
+	}
 }
 
 // activityTask is a started attempt in the API's form. The durations are never

@@ -109,6 +109,7 @@ var bringsWork = map[string]bool{
 	"SignalWorkflowExecution":          true,
 	"UpdateWorkflowExecution":          true,
 	"ExecuteMultiOperation":            true,
+	"StartActivityExecution":           true,
 	"RegisterNamespace":                true,
 }
 

@@ -26,6 +26,7 @@ var ownNamespaceRules = map[string]bool{
 // startsWork are the operations that a deprecated namespace refuses.
 var startsWork = map[string]bool{
 	"StartWorkflowExecution": true, "SignalWithStartWorkflowExecution": true, "ExecuteMultiOperation": true,
+	"StartActivityExecution": true,
 }
 
 // resolve finds the namespace a request is about (service.md 1.5).

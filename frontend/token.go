@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 )
 
@@ -32,6 +33,9 @@ const (
 	tokenHistoryPage  tokenKind = 4
 	tokenReversePage  tokenKind = 5
 	tokenNamePage     tokenKind = 6 // a list ordered by name
+	// tokenAttempt is a task token too: of an activity that stands alone.
+	tokenAttempt      tokenKind = 7
+	tokenActivityWait tokenKind = 8 // a description to be waited on
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -150,6 +154,14 @@ func activityTokenFields(t *workflow.ActivityToken) func(*tokenFields) {
 	}
 }
 
+func attemptTokenFields(t *standalone.Token) func(*tokenFields) {
+	return func(f *tokenFields) {
+		f.run(&t.Run)
+		f.small(&t.Attempt)
+		f.integer(&t.Stamp)
+	}
+}
+
 // queryToken identifies one delivery of a query to a worker.
 type queryToken struct {
 	NamespaceID string
@@ -171,6 +183,10 @@ func sealActivityToken(t workflow.ActivityToken) []byte {
 	return sealToken(tokenActivityTask, activityTokenFields(&t))
 }
 
+func sealAttemptToken(t standalone.Token) []byte {
+	return sealToken(tokenAttempt, attemptTokenFields(&t))
+}
+
 func sealQueryToken(t queryToken) []byte {
 	return sealToken(tokenQueryTask, queryTokenFields(&t))
 }
@@ -187,6 +203,14 @@ func openWorkflowToken(b []byte) (t workflow.TaskToken, err error) {
 
 func openActivityToken(b []byte) (t workflow.ActivityToken, err error) {
 	return t, openTaskToken(tokenActivityTask, b, activityTokenFields(&t))
+}
+
+func openAttemptToken(b []byte) (t standalone.Token, err error) {
+	err = openTaskToken(tokenAttempt, b, attemptTokenFields(&t))
+	if err == nil && t.Run.Archetype != engine.ArchetypeActivity {
+		err = errGarbageToken
+	}
+	return t, err
 }
 
 func openQueryToken(b []byte) (t queryToken, err error) {
@@ -216,6 +240,10 @@ func tokenNamespace(b []byte) (string, error) {
 	var a workflow.ActivityToken
 	if openToken(tokenActivityTask, b, activityTokenFields(&a)) {
 		return a.Run.NamespaceID, nil
+	}
+	var s standalone.Token
+	if openToken(tokenAttempt, b, attemptTokenFields(&s)) {
+		return s.Run.NamespaceID, nil
 	}
 	var q queryToken
 	if openToken(tokenQueryTask, b, queryTokenFields(&q)) {

@@ -4,13 +4,25 @@ import (
 	"bytes"
 	"testing"
 
+	failurepb "go.temporal.io/api/failure/v1"
+
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 )
+
+// aloneRun is a run of a standalone activity.
+var aloneRun = engine.RunKey{
+	ID:    engine.ID{NamespaceID: "ns-id", Archetype: engine.ArchetypeActivity, Name: "a"},
+	RunID: "22222222-3333-4444-8555-666666666666",
+}
+
+var plainFailure = &failurepb.Failure{Message: "of no sort"}
 
 var (
 	sampleWorkflowToken = workflow.TaskToken{Run: testRun, ScheduledEventID: 2, StartedEventID: 3, Attempt: 1, Stamp: 9}
 	sampleActivityToken = workflow.ActivityToken{Run: testRun, ScheduledEventID: 5, ActivityID: "a", Attempt: 2, Stamp: 7}
+	sampleAttemptToken  = standalone.Token{Run: aloneRun, Attempt: 2, Stamp: 7}
 	sampleQueryToken    = queryToken{NamespaceID: "ns-id", QueryID: "q-1"}
 	samplePage          = historyPage{Run: testRun, Next: 17, To: 20, Task: 9, Wait: true, CloseEvent: true}
 )
@@ -22,13 +34,16 @@ func TestTokensComeBackAsTheyWent(t *testing.T) {
 	if got, err := openActivityToken(sealActivityToken(sampleActivityToken)); err != nil || got != sampleActivityToken {
 		t.Errorf("%v, %v", got, err)
 	}
+	if got, err := openAttemptToken(sealAttemptToken(sampleAttemptToken)); err != nil || got != sampleAttemptToken {
+		t.Errorf("%v, %v", got, err)
+	}
 	if got, err := openQueryToken(sealQueryToken(sampleQueryToken)); err != nil || got != sampleQueryToken {
 		t.Errorf("%v, %v", got, err)
 	}
 	if got, err := openHistoryPage(tokenHistoryPage, samplePage.seal(tokenHistoryPage), testRun.ID, ""); err != nil || got != samplePage {
 		t.Errorf("%v, %v", got, err)
 	}
-	for _, token := range [][]byte{sealWorkflowToken(sampleWorkflowToken), sealActivityToken(sampleActivityToken), sealQueryToken(sampleQueryToken)} {
+	for _, token := range [][]byte{sealWorkflowToken(sampleWorkflowToken), sealActivityToken(sampleActivityToken), sealAttemptToken(sampleAttemptToken), sealQueryToken(sampleQueryToken)} {
 		if ns, err := tokenNamespace(token); err != nil || ns != "ns-id" {
 			t.Errorf("namespace %q, %v", ns, err)
 		}
@@ -83,6 +98,7 @@ func TestPageTokensArePinned(t *testing.T) {
 func FuzzTaskToken(f *testing.F) {
 	f.Add(sealWorkflowToken(sampleWorkflowToken))
 	f.Add(sealActivityToken(sampleActivityToken))
+	f.Add(sealAttemptToken(sampleAttemptToken))
 	f.Add(sealQueryToken(sampleQueryToken))
 	f.Add([]byte{tokenFormat, byte(tokenWorkflowTask)})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -94,6 +110,7 @@ func FuzzTaskToken(f *testing.F) {
 			}
 		}
 		_, _ = openActivityToken(b)
+		_, _ = openAttemptToken(b)
 		_, _ = openQueryToken(b)
 		_, _ = tokenNamespace(b)
 	})
@@ -106,6 +123,7 @@ func FuzzTokenFields(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		for _, list := range []func(*tokenFields){
 			workflowTokenFields(&workflow.TaskToken{}), activityTokenFields(&workflow.ActivityToken{}),
+			attemptTokenFields(&standalone.Token{}),
 			queryTokenFields(&queryToken{}), historyPageFields(&historyPage{}), namePageFields(&namePage{}),
 		} {
 			list(&tokenFields{buf: b, reading: true})

@@ -201,7 +201,6 @@ func TestRequestsAreValidated(t *testing.T) {
 		{"a failure of another sort", "RespondActivityTaskFailed", &workflowservice.RespondActivityTaskFailedRequest{TaskToken: activityTok, Failure: &failurepb.Failure{}}, bad, "Failure must have ApplicationFailureInfo."},
 		{"a bad delay", "RespondActivityTaskFailed", &workflowservice.RespondActivityTaskFailedRequest{TaskToken: activityTok, Failure: &failurepb.Failure{FailureInfo: &failurepb.Failure_ApplicationFailureInfo{ApplicationFailureInfo: &failurepb.ApplicationFailureInfo{NextRetryDelay: durationpb.New(-1)}}}}, bad, "NextRetryDelay is not a valid duration: negative duration"},
 		{"no activity id", "RespondActivityTaskCompletedById", &workflowservice.RespondActivityTaskCompletedByIdRequest{Namespace: "ns", WorkflowId: "w"}, bad, "ActivityId is not set on request."},
-		{"no workflow id", "RecordActivityTaskHeartbeatById", &workflowservice.RecordActivityTaskHeartbeatByIdRequest{Namespace: "ns", ActivityId: "a"}, bad, "WorkflowId is not set on request."},
 
 		{"stats of a partition", "DescribeTaskQueue", &workflowservice.DescribeTaskQueueRequest{Namespace: "ns", TaskQueue: &taskqueuepb.TaskQueue{Name: "/_sys/q/1"}, ReportStats: true}, bad, "DescribeTaskQueue stats are only supported for the root partition"},
 		{"an archive", "ListArchivedWorkflowExecutions", &workflowservice.ListArchivedWorkflowExecutionsRequest{Namespace: "ns"}, bad, "Cluster is not configured for visibility archival."},
