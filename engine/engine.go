@@ -168,6 +168,7 @@ type Limits struct {
 	UpdatesInFlight         int // admitted, sent or accepted at one time
 	UpdatesInFlightBytes    int // their requests together
 	UpdatesPerRun           int // 0: any number
+	ActivityLinks           int // of a standalone activity
 	// SpeculativeScheduleToStart is how long a speculative workflow task waits
 	// on a normal queue before it becomes a normal one.
 	SpeculativeScheduleToStart time.Duration
@@ -212,6 +213,7 @@ func DefaultLimits() *Limits {
 		UpdatesInFlight:         10,
 		UpdatesInFlightBytes:    20 * mib,
 		UpdatesPerRun:           2000,
+		ActivityLinks:           2000,
 
 		SpeculativeScheduleToStart: 5 * time.Second,
 	}

@@ -8,13 +8,18 @@ import (
 // Part is a kind of part of a run's state. The numbers are part of the format.
 type Part uint8
 
-// The parts. Those up to PartSearchAttributes exist once; the others once for
-// each thing they keep, named by an event id or a string.
+// The parts. Those below PartActivity exist once, and hold all that the run's row
+// in the visibility index is made of. Most of the others exist once for each
+// thing they keep, named by an event id or a string. The ones with Alone in their
+// names are parts of standalone activities, the rest of workflows.
 const (
 	PartStart            Part = 1
 	PartInfo             Part = 2
 	PartMemo             Part = 3
 	PartSearchAttributes Part = 4
+	PartAloneStart       Part = 5
+	PartAloneInfo        Part = 6
+	PartAloneActivity    Part = 7
 	PartActivity         Part = 16 // by scheduled event id
 	PartTimer            Part = 17 // by timer id
 	PartChild            Part = 18 // by initiated event id
@@ -23,14 +28,17 @@ const (
 	PartRequest          Part = 21 // by request id
 	PartBuffered         Part = 22 // by order of arrival
 	PartUpdate           Part = 23 // by update id
+	PartAloneOutcome     Part = 32
+	PartAloneAttachment  Part = 33 // by order of arrival
 )
 
 // keyed says how the things of a part are named in its rows.
 func (p Part) keyed() keying {
 	switch p {
-	case PartStart, PartInfo, PartMemo, PartSearchAttributes:
+	case PartStart, PartInfo, PartMemo, PartSearchAttributes,
+		PartAloneStart, PartAloneInfo, PartAloneActivity, PartAloneOutcome:
 		return bySingle
-	case PartActivity, PartChild, PartSignal, PartCancel, PartBuffered:
+	case PartActivity, PartChild, PartSignal, PartCancel, PartBuffered, PartAloneAttachment:
 		return byNumber
 	case PartTimer, PartRequest, PartUpdate:
 		return byText

@@ -1,6 +1,7 @@
 package activity
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -41,6 +42,11 @@ func (p Patch) Apply(s *State, limits *engine.Limits, runTimeout time.Duration) 
 		f.set(r, p.Options)
 	}
 	return r.Resolve(limits, runTimeout)
+}
+
+// Delays reports whether the patch is about the start delay.
+func (p Patch) Delays() bool {
+	return slices.ContainsFunc(p.Paths, func(path string) bool { return snake(path) == startDelayPath })
 }
 
 // request is s as it would be asked for. Its messages are its own.

@@ -34,8 +34,8 @@ type Change struct {
 	Activity *activity.State
 	// Outcome is set in the step that closes the run.
 	Outcome *activitypb.ActivityExecutionOutcome
-	// Attachment is one more of them.
-	Attachment *Attachment
+	// Attachments are further ones (a step adds one at most).
+	Attachments []*Attachment
 
 	engine.Effects
 }

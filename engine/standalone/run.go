@@ -1,6 +1,7 @@
 package standalone
 
 import (
+	"slices"
 	"time"
 
 	activitypb "go.temporal.io/api/activity/v1"
@@ -106,7 +107,8 @@ type Request struct {
 // Attachment is what a start request has added to a run that was there already
 // (conflict policy USE_EXISTING).
 type Attachment struct {
-	// Number counts the attachments of the run, from 1.
+	// Number counts the attachments of the run, from 1: it is the place in
+	// Run.Attachments.
 	Number int64
 	// RequestID is that of the start request, which from now on is answered
 	// without effect; empty if it is not to be kept.
@@ -145,8 +147,10 @@ func (r *Run) Apply(c *Change) {
 	if c.Outcome != nil {
 		r.Outcome = c.Outcome
 	}
-	if n := len(r.Attachments); c.Attachment != nil && (n == 0 || r.Attachments[n-1].Number < c.Attachment.Number) {
-		r.Attachments = append(r.Attachments[:n:n], c.Attachment)
+	for _, a := range c.Attachments {
+		if n := len(r.Attachments); a.Number > int64(n) {
+			r.Attachments = append(r.Attachments[:n:n], a)
+		}
 	}
 }
 
@@ -166,4 +170,13 @@ func (r *Run) Loaded(opened time.Time) {
 	if r.Open() {
 		r.Activity = r.Activity.Loaded(opened)
 	}
+}
+
+// Links are those the activity was started with, and those attached since.
+func (r *Run) Links() []*commonpb.Link {
+	links := slices.Clone(r.Start.Links)
+	for _, a := range r.Attachments {
+		links = append(links, a.Links...)
+	}
+	return links
 }
