@@ -1,0 +1,30 @@
+package standalone
+
+import (
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/perdure/perdure/engine"
+)
+
+// useExisting answers with the open run and, if asked, attaches to it what the
+// request brings (AX-4, AX-8).
+func useExisting(env *engine.Env, run *Run, req *workflowservice.StartActivityExecutionRequest) (*Result, error) {
+	a := &Attachment{Number: int64(len(run.Attachments)) + 1}
+	opts := req.GetOnConflictOptions()
+	if opts.GetAttachRequestId() {
+		a.RequestID = req.GetRequestId()
+	}
+	if opts.GetAttachLinks() {
+		a.Links = req.GetLinks()
+	}
+	if a.RequestID == "" && len(a.Links) == 0 {
+		return &Result{Reply: existing(run)}, nil
+	}
+	if n, limit := len(run.Links()), env.Limits.ActivityLinks; n+len(a.Links) > limit {
+		return nil, engine.Refuse(engine.KindFailedPrecondition,
+			"cannot attach more than %d links to an activity (%d links already attached)", limit, n)
+	}
+	d := newDraft(env, run)
+	d.change.Attachments = []*Attachment{a}
+	return d.result(existing(run)), nil
+}

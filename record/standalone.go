@@ -1,0 +1,104 @@
+package record
+
+import (
+	"fmt"
+
+	activitypb "go.temporal.io/api/activity/v1"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/standalone"
+	"github.com/perdure/perdure/store"
+)
+
+// WriteStandalone is WriteChange for a standalone activity.
+func WriteStandalone(b *store.Batch, key engine.RunKey, c *standalone.Change) {
+	if c.Deleted {
+		DeleteRun(b, key)
+		return
+	}
+	w := partWriter{b: b, run: key}
+	if c.Start != nil {
+		w.put(StateKey{Part: PartAloneStart}, encode(kind(PartAloneStart), c.Start, aloneStartFields))
+	}
+	WriteStandaloneInfo(b, key, c.Info)
+	if c.Activity != nil {
+		w.put(StateKey{Part: PartAloneActivity}, encode(kind(PartAloneActivity), c.Activity, activityFields))
+	}
+	if c.Outcome != nil {
+		w.put(StateKey{Part: PartAloneOutcome}, encodeMessage(kind(PartAloneOutcome), c.Outcome))
+	}
+	for _, a := range c.Attachments {
+		w.put(StateKey{Part: PartAloneAttachment, Number: a.Number}, encode(kind(PartAloneAttachment), a, attachmentFields))
+	}
+}
+
+// WriteStandaloneInfo is WriteInfo for a standalone activity.
+func WriteStandaloneInfo(b *store.Batch, key engine.RunKey, info *standalone.Info) {
+	w := partWriter{b: b, run: key}
+	w.put(StateKey{Part: PartAloneInfo}, encode(kind(PartAloneInfo), info, aloneInfoFields))
+}
+
+// StandaloneLoader is Loader for a standalone activity.
+type StandaloneLoader struct {
+	run   *standalone.Run
+	count int
+	err   error
+}
+
+// NewStandaloneLoader begins to load a run.
+func NewStandaloneLoader(key engine.RunKey) *StandaloneLoader {
+	return &StandaloneLoader{run: &standalone.Run{Key: key}}
+}
+
+// Add takes the next entry of StateRows. It keeps none of its bytes. A mistake
+// shows in Run.
+func (l *StandaloneLoader) Add(e store.Entry) {
+	if l.err != nil {
+		return
+	}
+	l.count++
+	k, err := ParseStateKey(e.Key)
+	if err == nil && k.Run != l.run.Key {
+		err = corrupt("part of run %v", k.Run)
+	}
+	if err == nil {
+		err = l.part(k, e.Value)
+	}
+	if err != nil {
+		l.err = fmt.Errorf("state of run %v, key %v: %w", l.run.Key, e.Key, err)
+	}
+}
+
+func (l *StandaloneLoader) part(k StateKey, v []byte) (err error) {
+	r, what := l.run, kind(k.Part)
+	switch k.Part {
+	case PartAloneStart:
+		r.Start, err = decode(what, v, aloneStartFields)
+	case PartAloneInfo:
+		r.Info, err = decode(what, v, aloneInfoFields)
+	case PartAloneActivity:
+		r.Activity, err = decode(what, v, activityFields)
+	case PartAloneOutcome:
+		r.Outcome = new(activitypb.ActivityExecutionOutcome)
+		err = decodeMessage(what, v, r.Outcome)
+	case PartAloneAttachment:
+		var a *standalone.Attachment
+		a, err = decode(what, v, attachmentFields)
+		r.Attachments = append(r.Attachments, a)
+	}
+	return err
+}
+
+// Run is the run that was loaded. Without any entry the error is ErrNoRun; what
+// is damaged or incomplete wraps store.ErrCorrupt.
+func (l *StandaloneLoader) Run() (*standalone.Run, error) {
+	switch {
+	case l.err != nil:
+		return nil, l.err
+	case l.count == 0:
+		return nil, ErrNoRun
+	case l.run.Start == nil || l.run.Info == nil || l.run.Activity == nil:
+		return nil, corrupt("state of run %v lacks its first parts", l.run.Key)
+	}
+	return l.run, nil
+}
