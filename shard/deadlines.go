@@ -21,7 +21,9 @@ import (
 // looking at the run does no harm and sets it right.
 //
 // Rows beyond the horizon stay on disk. The queue holds every run in memory
-// that has a deadline, and every row before the horizon.
+// that has a deadline, and every row before the horizon. Of a run in memory it
+// may hold an earlier time than the true one, as the row may: a deadline that
+// moves away with each heartbeat costs nothing until the old one comes.
 type deadlines struct {
 	queue timers.Queue[engine.RunKey]
 	// horizon: all rows due before it have been read. While reading further
@@ -40,11 +42,19 @@ func (s *shard) remember(h *held) {
 	if h.run != nil {
 		next = h.run.NextDeadline()
 	}
-	if next.IsZero() {
+	switch {
+	case next.IsZero():
+		h.noted = time.Time{}
 		s.deadlines.queue.Remove(h.key)
-		return
+	case h.noted.IsZero() || next.Before(h.noted):
+		s.lookAt(h, next)
 	}
-	s.deadlines.queue.Set(h.key, next)
+}
+
+// lookAt has a run in memory looked at, then and not before.
+func (s *shard) lookAt(h *held, at time.Time) {
+	h.noted = at
+	s.deadlines.queue.Set(h.key, at)
 }
 
 // left notes that a run has left memory, and what its row says.
@@ -55,7 +65,9 @@ func (d *deadlines) left(key engine.RunKey, due time.Time) {
 	}
 	if due.IsZero() || !due.Before(end) {
 		d.queue.Remove(key)
+		return
 	}
+	d.queue.Set(key, due)
 }
 
 // sealDeadline writes the run's row if it must be written, and notes in the run
@@ -95,6 +107,9 @@ func (s *shard) fireDue() {
 			break
 		}
 		key, _ := d.queue.Pop(s.now)
+		if s.postponed(key) {
+			continue
+		}
 		s.opt.Metrics.Late(s.now.Sub(due))
 		d.flying++
 		s.admit(&request{id: key.ID, runID: key.RunID, in: machineOf(key.Archetype).due(), due: true,
@@ -103,6 +118,25 @@ func (s *shard) fireDue() {
 	if at := s.deadlinesAt(); !at.IsZero() && !at.After(s.now) {
 		s.readDeadlines()
 	}
+}
+
+// postponed reports whether a run whose time has come is in memory and has a
+// later deadline by now; then that is noted.
+func (s *shard) postponed(key engine.RunKey) bool {
+	h := s.inMemory(key)
+	if h == nil {
+		return false
+	}
+	h.noted = time.Time{}
+	if h.run == nil {
+		return false
+	}
+	next := h.run.NextDeadline()
+	if !next.After(s.now) {
+		return false
+	}
+	s.lookAt(h, next)
+	return true
 }
 
 // deadlinesAt is when to read on: well ahead while few are in memory; with
@@ -137,16 +171,21 @@ func (s *shard) looked(key engine.RunKey, err error) {
 	case engine.KindNotFound:
 		return // a row left over; it goes with the run's next life, or never hurts
 	}
-	if s.aside[key.ID] == nil {
-		s.deadlines.queue.Set(key, s.now.Add(retryDue))
+	if s.aside[key.ID] != nil {
+		return
 	}
+	if h := s.inMemory(key); h != nil {
+		s.lookAt(h, s.now.Add(retryDue))
+		return
+	}
+	s.deadlines.queue.Set(key, s.now.Add(retryDue))
 }
 
 // alreadyDue keeps a run whose look left it due from keeping the loop busy.
 func (s *shard) alreadyDue(h *held) {
 	if next := h.run.NextDeadline(); !next.IsZero() && !next.After(s.now) {
 		s.opt.Log.Warn("a deadline remains after it was looked at", "run", h.key, "due", next)
-		s.deadlines.queue.Set(h.key, s.now.Add(retryDue))
+		s.lookAt(h, s.now.Add(retryDue))
 	}
 }
 
@@ -179,7 +218,7 @@ func (s *shard) readDeadlines() {
 
 func (s *shard) addDeadlines(rows []dueRow, end time.Time) {
 	for _, r := range rows {
-		if s.inMemory(r.key) || machineOf(r.key.Archetype) == nil {
+		if s.inMemory(r.key) != nil || machineOf(r.key.Archetype) == nil {
 			continue // memory knows better
 		}
 		if _, ok := s.deadlines.queue.Due(r.key); !ok {
@@ -189,9 +228,12 @@ func (s *shard) addDeadlines(rows []dueRow, end time.Time) {
 	s.deadlines.horizon = end
 }
 
-func (s *shard) inMemory(key engine.RunKey) bool {
-	e := s.entries[key.ID]
-	return e != nil && e.runs[key.RunID] != nil
+// inMemory is what is held of a run; nil when nothing is.
+func (s *shard) inMemory(key engine.RunKey) *held {
+	if e := s.entries[key.ID]; e != nil {
+		return e.runs[key.RunID]
+	}
+	return nil
 }
 
 // scanDeadlines reads the rows due in [from, to) of all slots, but at most the

@@ -81,6 +81,10 @@ type held struct {
 	// deferred: what has changed may wait; since is when the oldest of it was made.
 	deferred bool
 	since    time.Time
+	// noted is when the run is going to be looked at, by the queue of deadlines;
+	// zero: it is not in there. Invariant: never later than NextDeadline, but for
+	// a run whose look went wrong.
+	noted time.Time
 	// exact: the deadline row must be written as it is, because the run is
 	// about to leave memory or has closed.
 	exact bool

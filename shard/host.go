@@ -157,9 +157,25 @@ func (h *Host) beginLook(id engine.ID, runID string, look func(*shard, *held), d
 
 // FeedDone says that the visibility index has these changes on stable storage.
 func (h *Host) FeedDone(positions []FeedPosition) {
-	for _, p := range positions {
-		s := h.ownerOf(p.Slot)
-		s.inbox.report(func() { s.feedDone(p) })
+	// Each shard hears of all its slots at once: under load they come by the
+	// hundred, and each report takes its inbox's lock.
+	for len(positions) > 0 {
+		s := h.ownerOf(positions[0].Slot)
+		own := make([]FeedPosition, 0, len(positions))
+		others := positions[:0:0]
+		for _, p := range positions {
+			if s.slots.Contains(p.Slot) {
+				own = append(own, p)
+			} else {
+				others = append(others, p)
+			}
+		}
+		positions = others
+		s.inbox.report(func() {
+			for _, p := range own {
+				s.feedDone(p)
+			}
+		})
 	}
 }
 
