@@ -1,6 +1,6 @@
 // Package bench is the load generator behind `perdure bench`. It drives a server
 // over the public API with plain gRPC calls, closed loop: each of Concurrency
-// clients starts a workflow, waits for its result, and starts the next. The
+// clients starts an execution, waits for its result, and starts the next. The
 // workers answer from small tables instead of running an SDK, so that the
 // figures are the server's and not the client's.
 //
@@ -58,27 +58,58 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if !ok {
 		return nil, fmt.Errorf("unknown scenario %q; there are %v", o.Scenario, Scenarios())
 	}
-	if o.Floor && play.run != nil {
+	if o.Floor && play.run != nil && !play.floors {
 		return nil, fmt.Errorf("scenario %q has no floor: it does not measure a closed loop", o.Scenario)
 	}
-	b, err := open(ctx, o, play, reach)
+	benches, err := openAll(ctx, o, play)
+	defer func() {
+		for _, b := range benches {
+			b.close()
+		}
+	}()
 	if err != nil {
 		return nil, err
 	}
-	defer b.close()
-	switch {
-	case play.run != nil:
-		return play.run(ctx, b)
-	case !o.Floor:
-		return closedLoop(ctx, b)
+	if play.run != nil {
+		return play.run(ctx, benches...)
 	}
-	floor, err := open(ctx, o, play, reachNull)
-	if err != nil {
-		return nil, fmt.Errorf("floor: %w", err)
-	}
-	defer floor.close()
-	return closedLoop(ctx, b, floor)
+	return closedLoop(ctx, benches...)
 }
+
+// openAll connects to the server under test, first, and to those it is compared
+// with: a floor, and a server of its own for the scenario beside this one. With
+// an error the caller closes those that were opened.
+func openAll(ctx context.Context, o Options, play scenario) (benches []*bench, err error) {
+	add := func(o Options, play scenario, what role, reach func(context.Context, Options) (*process, error)) {
+		if err != nil {
+			return
+		}
+		var b *bench
+		if b, err = open(ctx, o, play, reach); err == nil {
+			b.role = what
+			benches = append(benches, b)
+		}
+	}
+	add(o, play, roleTested, reach)
+	if o.Floor {
+		add(o, play, roleFloor, reachNull)
+	}
+	if play.beside != "" {
+		other := o
+		other.Scenario = play.beside
+		add(other, scenarios[play.beside], roleBeside, reach)
+	}
+	return benches, err
+}
+
+// role is what a server is measured for.
+type role int
+
+const (
+	roleTested role = iota
+	roleFloor
+	roleBeside
+)
 
 // open connects to a server and begins to poll it.
 func open(ctx context.Context, o Options, play scenario, reach func(context.Context, Options) (*process, error)) (*bench, error) {
@@ -135,6 +166,7 @@ func (o Options) withDefaults() Options {
 // bench is one run in progress.
 type bench struct {
 	Options
+	role   role
 	play   scenario
 	api    workflowservice.WorkflowServiceClient
 	server *process
@@ -193,8 +225,8 @@ func closedLoop(ctx context.Context, benches ...*bench) (*Report, error) {
 		reports[i] = b.report(b.took, before[i], after)
 		reports[i].Latency = b.latencies.distribution()
 	}
-	if len(reports) > 1 {
-		reports[0].compare(reports[1])
+	for i, b := range benches {
+		reports[0].compareAs(b.role, reports[i])
 	}
 	return reports[0], nil
 }

@@ -27,9 +27,9 @@ import (
 //
 // The commits of a workflow are fixed by its scenario: one for its start, for
 // each answered workflow task, each answered activity and each signal. That is
-// 2 for empty, 4 for activity1 and signal, 22 for activity10, and 103 for
-// fanout100: the next workflow task waits for all activities, which is the
-// least that any server could do.
+// 2 for empty and standalone, 4 for activity1 and signal, 22 for activity10, and
+// 103 for fanout100: the next workflow task waits for all activities, which is
+// the least that any server could do. A heartbeat is not synced, here as there.
 type nullServer struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	log    *nullLog

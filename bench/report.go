@@ -30,13 +30,33 @@ type Report struct {
 	// TimerLateness is how long after its due time each timer fired.
 	TimerLateness *Distribution `json:"timer_lateness,omitempty"`
 
+	// Heartbeat is what running activities cost that report every second.
+	Heartbeat *Heartbeat `json:"heartbeat,omitempty"`
+
 	// Floor is what the null server cost in the same run, Ratio every figure
 	// divided by its.
 	Floor *Report `json:"floor,omitempty"`
 	Ratio *Ratio  `json:"ratio,omitempty"`
+	// Beside is what another scenario cost in the same run, and RatioToBeside
+	// every figure divided by its.
+	Beside        *Report `json:"beside,omitempty"`
+	RatioToBeside *Ratio  `json:"ratio_to_beside,omitempty"`
 }
 
-// Ratio is what a server costs in multiples of the floor. For throughput, more
+// Heartbeat is what heartbeats cost, over the time they were measured.
+type Heartbeat struct {
+	Activities int     `json:"activities"`
+	PerSecond  float64 `json:"heartbeats_per_second"`
+	// CorePercent is the server's share of one core.
+	CorePercent float64 `json:"server_core_percent"`
+	CPUMicros   float64 `json:"server_cpu_us_per_heartbeat"`
+	// WrittenBytes is what the server gave to the block layer for each heartbeat.
+	WrittenBytes float64 `json:"server_written_bytes_per_heartbeat"`
+	// Call is how long a heartbeat took its caller.
+	Call Distribution `json:"call"`
+}
+
+// Ratio is what a server costs in multiples of another. For throughput, more
 // is better; for all others, less.
 type Ratio struct {
 	PerSecond  float64 `json:"workflows_per_second"`
@@ -70,23 +90,33 @@ func (b *bench) report(took time.Duration, before, after usage) *Report {
 	}
 }
 
-func (r *Report) compare(floor *Report) {
+// compareAs adds what a server of another role cost.
+func (r *Report) compareAs(what role, other *Report) {
+	switch what {
+	case roleFloor:
+		r.Floor, r.Ratio = other, r.over(other)
+	case roleBeside:
+		r.Beside, r.RatioToBeside = other, r.over(other)
+	}
+}
+
+// over is every figure divided by the other's.
+func (r *Report) over(other *Report) *Ratio {
 	over := func(a, b float64) float64 {
 		if b == 0 {
 			return 0 // not measured
 		}
 		return a / b
 	}
-	r.Floor = floor
-	r.Ratio = &Ratio{
-		PerSecond:  over(r.PerSecond, floor.PerSecond),
-		P50:        over(r.Latency.P50Millis, floor.Latency.P50Millis),
-		P95:        over(r.Latency.P95Millis, floor.Latency.P95Millis),
-		P99:        over(r.Latency.P99Millis, floor.Latency.P99Millis),
-		Max:        over(r.Latency.MaxMillis, floor.Latency.MaxMillis),
-		CPU:        over(r.CPUMillisEach, floor.CPUMillisEach),
-		Written:    over(r.WrittenKiBEach, floor.WrittenKiBEach),
-		PeakMemory: over(r.PeakMemoryMiB, floor.PeakMemoryMiB),
+	return &Ratio{
+		PerSecond:  over(r.PerSecond, other.PerSecond),
+		P50:        over(r.Latency.P50Millis, other.Latency.P50Millis),
+		P95:        over(r.Latency.P95Millis, other.Latency.P95Millis),
+		P99:        over(r.Latency.P99Millis, other.Latency.P99Millis),
+		Max:        over(r.Latency.MaxMillis, other.Latency.MaxMillis),
+		CPU:        over(r.CPUMillisEach, other.CPUMillisEach),
+		Written:    over(r.WrittenKiBEach, other.WrittenKiBEach),
+		PeakMemory: over(r.PeakMemoryMiB, other.PeakMemoryMiB),
 	}
 }
 
@@ -96,13 +126,13 @@ func (r *Report) Print(out io.Writer) error {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("scenario", "%s, %d workflows, %d at a time", r.Scenario, r.Count, r.Concurrency)
-	line("throughput", "%.0f workflows/s (%.2f s)", r.PerSecond, r.Seconds)
+	line("scenario", "%s, %d executions, %d at a time", r.Scenario, r.Count, r.Concurrency)
+	line("throughput", "%.0f executions/s (%.2f s)", r.PerSecond, r.Seconds)
 	if r.Latency.MaxMillis > 0 {
 		line("start to result", "%s", r.Latency)
 	}
-	line("server CPU", "%.3f ms per workflow", r.CPUMillisEach)
-	line("server writes", "%.1f KiB per workflow", r.WrittenKiBEach)
+	line("server CPU", "%.3f ms per execution", r.CPUMillisEach)
+	line("server writes", "%.1f KiB per execution", r.WrittenKiBEach)
 	line("server memory", "%.0f MiB at its peak", r.PeakMemoryMiB)
 	if r.IdleMemoryMiB > 0 {
 		line("idle", "%.2f %% of a core, %.0f MiB", r.IdleCorePercent, r.IdleMemoryMiB)
@@ -110,27 +140,35 @@ func (r *Report) Print(out io.Writer) error {
 	if r.TimerLateness != nil {
 		line("timers late by", "%s", *r.TimerLateness)
 	}
+	if h := r.Heartbeat; h != nil {
+		line("heartbeats", "%.0f a second of %d running activities", h.PerSecond, h.Activities)
+		line("server CPU", "%.1f %% of a core, %.1f us a heartbeat", h.CorePercent, h.CPUMicros)
+		line("server writes", "%.1f bytes a heartbeat", h.WrittenBytes)
+		line("heartbeat call", "%s", h.Call)
+	}
 	if r.Ratio != nil {
-		r.printFloor(w)
+		r.printComparison(w, r.Floor, r.Ratio, "server", "floor")
+	}
+	if r.RatioToBeside != nil {
+		r.printComparison(w, r.Beside, r.RatioToBeside, r.Scenario, r.Beside.Scenario)
 	}
 	return w.Flush()
 }
 
-func (r *Report) printFloor(w io.Writer) {
+func (r *Report) printComparison(w io.Writer, other *Report, ratio *Ratio, mine, theirs string) {
 	fmt.Fprintln(w, "\t\t\t")
-	fmt.Fprintln(w, "\tserver\tfloor\tratio")
-	line := func(name string, server, floor, ratio float64) {
-		fmt.Fprintf(w, "%s\t%.3f\t%.3f\t%.2f\n", name, server, floor, ratio)
+	fmt.Fprintf(w, "\t%s\t%s\tratio\n", mine, theirs)
+	line := func(name string, a, b, ratio float64) {
+		fmt.Fprintf(w, "%s\t%.3f\t%.3f\t%.2f\n", name, a, b, ratio)
 	}
-	f := r.Floor
-	line("workflows/s", r.PerSecond, f.PerSecond, r.Ratio.PerSecond)
-	line("p50 ms", r.Latency.P50Millis, f.Latency.P50Millis, r.Ratio.P50)
-	line("p95 ms", r.Latency.P95Millis, f.Latency.P95Millis, r.Ratio.P95)
-	line("p99 ms", r.Latency.P99Millis, f.Latency.P99Millis, r.Ratio.P99)
-	line("max ms", r.Latency.MaxMillis, f.Latency.MaxMillis, r.Ratio.Max)
-	line("CPU ms/workflow", r.CPUMillisEach, f.CPUMillisEach, r.Ratio.CPU)
-	line("KiB/workflow", r.WrittenKiBEach, f.WrittenKiBEach, r.Ratio.Written)
-	line("peak MiB", r.PeakMemoryMiB, f.PeakMemoryMiB, r.Ratio.PeakMemory)
+	line("executions/s", r.PerSecond, other.PerSecond, ratio.PerSecond)
+	line("p50 ms", r.Latency.P50Millis, other.Latency.P50Millis, ratio.P50)
+	line("p95 ms", r.Latency.P95Millis, other.Latency.P95Millis, ratio.P95)
+	line("p99 ms", r.Latency.P99Millis, other.Latency.P99Millis, ratio.P99)
+	line("max ms", r.Latency.MaxMillis, other.Latency.MaxMillis, ratio.Max)
+	line("CPU ms each", r.CPUMillisEach, other.CPUMillisEach, ratio.CPU)
+	line("KiB each", r.WrittenKiBEach, other.WrittenKiBEach, ratio.Written)
+	line("peak MiB", r.PeakMemoryMiB, other.PeakMemoryMiB, ratio.PeakMemory)
 }
 
 func (d Distribution) String() string {

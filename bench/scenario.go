@@ -17,16 +17,21 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 )
 
-// scenario is a kind of workflow and how it is driven.
+// scenario is a kind of execution and how it is driven.
 type scenario struct {
-	// one runs a workflow from start to result.
+	// one runs an execution from start to result.
 	one func(ctx context.Context, b *bench, id string) error
-	// decide answers a workflow task: the commands that follow its history.
+	// decide answers a workflow task: the commands that follow its history. Nil:
+	// the scenario needs no workflow workers.
 	decide func(b *bench, task *workflowservice.PollWorkflowTaskQueueResponse) []*commandpb.Command
 	// activities: the scenario needs activity workers.
 	activities bool
-	// run replaces the closed loop.
-	run func(ctx context.Context, b *bench) (*Report, error)
+	// beside is a scenario that is measured in the same run, to compare with.
+	beside string
+	// run replaces the closed loop. It is given the floor as well, if floors.
+	run func(ctx context.Context, benches ...*bench) (*Report, error)
+	// floors: run can do with a floor.
+	floors bool
 }
 
 var scenarios map[string]scenario
@@ -38,6 +43,8 @@ func init() {
 		"activity10": {one: startAndWait, decide: inSequence(10), activities: true},
 		"fanout100":  {one: startAndWait, decide: inParallel(100), activities: true},
 		"signal":     {one: startSignalAndWait, decide: closeWhenSignalled},
+		"standalone": {one: standaloneAndWait, activities: true, beside: "activity1"},
+		"heartbeat":  {run: heartbeats, floors: true},
 		"timer":      {decide: sleep, run: timersInOneSecond},
 		"idle":       {decide: stayOpen, run: manyIdle},
 	}
@@ -256,7 +263,8 @@ func (b *bench) until(ctx context.Context, met func() bool) error {
 
 // manyIdle leaves Count executions open with nothing to do and looks at what
 // the server spends on them.
-func manyIdle(ctx context.Context, b *bench) (*Report, error) {
+func manyIdle(ctx context.Context, benches ...*bench) (*Report, error) {
+	b := benches[0]
 	before, err := b.server.usage()
 	if err != nil {
 		return nil, err
@@ -330,7 +338,8 @@ func (b *bench) fireAt() time.Time {
 	return b.fire
 }
 
-func timersInOneSecond(ctx context.Context, b *bench) (*Report, error) {
+func timersInOneSecond(ctx context.Context, benches ...*bench) (*Report, error) {
+	b := benches[0]
 	before, err := b.server.usage()
 	if err != nil {
 		return nil, err

@@ -19,7 +19,9 @@ func (b *bench) startWorkers(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	for range min(max(b.Concurrency, 2), maxPollers) {
-		group.Go(func() { b.workflowWorker(ctx) })
+		if b.play.decide != nil {
+			group.Go(func() { b.workflowWorker(ctx) })
+		}
 		if b.play.activities {
 			group.Go(func() { b.activityWorker(ctx) })
 		}
@@ -58,20 +60,29 @@ func (b *bench) workflowWorker(ctx context.Context) {
 
 func (b *bench) activityWorker(ctx context.Context) {
 	for ctx.Err() == nil {
-		poll, cancel := context.WithTimeout(ctx, pollTimeout)
-		task, err := b.api.PollActivityTaskQueue(poll, &workflowservice.PollActivityTaskQueueRequest{
-			Namespace: b.Namespace, TaskQueue: b.queue(), Identity: "bench",
-		})
-		cancel()
-		if err != nil {
-			_ = wait(ctx, 100*time.Millisecond)
-			continue
-		}
-		if len(task.TaskToken) == 0 {
+		token := b.takeActivity(ctx)
+		if token == nil {
 			continue
 		}
 		_, _ = b.api.RespondActivityTaskCompleted(ctx, &workflowservice.RespondActivityTaskCompletedRequest{
-			Namespace: b.Namespace, TaskToken: task.TaskToken, Identity: "bench", Result: payload,
+			Namespace: b.Namespace, TaskToken: token, Identity: "bench", Result: payload,
 		})
 	}
+}
+
+// takeActivity polls once; nil when that brought nothing.
+func (b *bench) takeActivity(ctx context.Context) (token []byte) {
+	poll, cancel := context.WithTimeout(ctx, pollTimeout)
+	defer cancel()
+	task, err := b.api.PollActivityTaskQueue(poll, &workflowservice.PollActivityTaskQueueRequest{
+		Namespace: b.Namespace, TaskQueue: b.queue(), Identity: "bench",
+	})
+	if err != nil {
+		_ = wait(ctx, 100*time.Millisecond)
+		return nil
+	}
+	if len(task.TaskToken) == 0 {
+		return nil
+	}
+	return task.TaskToken
 }
