@@ -25,8 +25,8 @@ type PollRequest struct {
 
 // Handover is what a poller gets: a started task, or a query.
 type Handover struct {
-	// Task and Started are set for a task; Started is a *workflow.TaskStarted
-	// or a *workflow.ActivityStarted.
+	// Task and Started are set for a task; Started is a *workflow.TaskStarted, a
+	// *workflow.ActivityStarted or a *standalone.Started.
 	Task    engine.Task
 	Started any
 	// Query is set for a query task (TQ-80).

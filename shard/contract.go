@@ -21,7 +21,8 @@ type Matcher interface {
 	// poller is one of the normal queue: poller.Sticky tells.
 	Reserve(owner Backlog, task engine.Task) (poller engine.Poller, reservation uint64, ok bool)
 	// Deliver gives a reserved poller the task it was started for, once that is
-	// durable: a *workflow.TaskStarted or *workflow.ActivityStarted.
+	// durable: a *workflow.TaskStarted, *workflow.ActivityStarted or
+	// *standalone.Started.
 	Deliver(reservation uint64, started any)
 	// Release lets a reserved poller wait on.
 	Release(reservation uint64)
@@ -53,8 +54,8 @@ type Matcher interface {
 // goroutine. Calls return at once.
 type Backlog interface {
 	// StartTask asks the run to give the task to the poller. done is called
-	// once, after the start is durable, with a *workflow.TaskStarted or
-	// *workflow.ActivityStarted; or with an error: a Refusal of KindStale means
+	// once, after the start is durable, with a *workflow.TaskStarted,
+	// *workflow.ActivityStarted or *standalone.Started; or with an error: a Refusal of KindStale means
 	// the offer was void (try another), anything else that it still stands.
 	StartTask(task engine.Task, poller engine.Poller, done func(started any, err error))
 	// AbortTask takes a start back whose poller was gone before its answer was

@@ -6,7 +6,9 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
 )
 
@@ -104,16 +106,20 @@ type loader interface {
 	// run is what was loaded; nil when there was no row. opened is when the shard
 	// was: heartbeats of before may be lost (I1).
 	run(opened time.Time) (execution, error)
-	// visibility is the run's row in the index, after the parts up to
-	// record.PartSearchAttributes were added.
+	// visibility is the run's row in the index, for which only the parts that are
+	// shown need to be added.
+	shown(part record.Part) bool
 	visibility() (*engine.VisibilityRecord, error)
 }
 
 // machineOf is the machine of an archetype; nil for one that this release does
 // not know.
 func machineOf(a engine.Archetype) machine {
-	if a == engine.ArchetypeWorkflow {
+	switch a {
+	case engine.ArchetypeWorkflow:
 		return workflowMachine{}
+	case engine.ArchetypeActivity:
+		return activityMachine{}
 	}
 	return nil
 }
@@ -133,6 +139,8 @@ func abortOf(started any) (run engine.RunKey, in engine.Input) {
 		return t.Token.Run, &workflow.AbortWorkflowTask{Token: t.Token}
 	case *workflow.ActivityStarted:
 		return t.Token.Run, &workflow.AbortActivity{Token: t.Token}
+	case *standalone.Started:
+		return t.Run, &standalone.AbortAttempt{Stamp: t.Activity.Stamp}
 	}
 	return engine.RunKey{}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
@@ -127,6 +128,11 @@ func (h *Host) Do(ctx context.Context, id engine.ID, runID string, in engine.Inp
 // read has seen is durable.
 func (h *Host) View(ctx context.Context, id engine.ID, runID string, read func(*workflow.Run)) error {
 	return h.look(ctx, id, runID, func(_ *shard, held *held) { read(held.workflow()) })
+}
+
+// ViewActivity is View for a standalone activity.
+func (h *Host) ViewActivity(ctx context.Context, id engine.ID, runID string, read func(*standalone.Run)) error {
+	return h.look(ctx, id, runID, func(_ *shard, held *held) { read(held.activity()) })
 }
 
 // Look is View for a caller that does not wait: done is called once, from any

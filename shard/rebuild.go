@@ -83,7 +83,7 @@ func recordsOf(ctx context.Context, st store.Shard, slot store.Slot) (records []
 			}
 			loading, run = m.load(key.Run), key.Run
 		}
-		if key.Part <= record.PartSearchAttributes {
+		if loading.shown(key.Part) {
 			loading.Add(e)
 		}
 		return true

@@ -12,6 +12,13 @@ type watcher struct {
 	done func(err error)
 }
 
+// WaitActivity is Wait for a standalone activity: it returns nil once the count
+// of its state transitions is durably another than the one seen, or the run is
+// closed or gone.
+func (h *Host) WaitActivity(ctx context.Context, key engine.RunKey, seenTransitions int64) error {
+	return h.Wait(ctx, key, seenTransitions)
+}
+
 // Wait returns nil once the run's next event id is durably another than the one
 // seen, or the run is closed or gone. Otherwise it returns ctx's error, a
 // Refusal of KindNotFound, or a fault.

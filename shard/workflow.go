@@ -282,6 +282,8 @@ func (l workflowLoader) run(opened time.Time) (execution, error) {
 	return &workflowExecution{Run: run, sized: run.Info.HistorySizeBytes}, nil
 }
 
+func (workflowLoader) shown(part record.Part) bool { return part <= record.PartSearchAttributes }
+
 func (l workflowLoader) visibility() (*engine.VisibilityRecord, error) {
 	run, err := l.Run()
 	if err != nil {
