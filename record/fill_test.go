@@ -193,6 +193,14 @@ func compare(t reporter, path string, wrote, read reflect.Value) {
 				compare(t, path+"."+field.Name, wrote.Field(i), read.Field(i))
 			}
 		}
+	case reflect.Slice:
+		if wrote.Len() != read.Len() {
+			t.Errorf("%s: wrote %d, read %d elements", path, wrote.Len(), read.Len())
+			return
+		}
+		for i := range wrote.Len() {
+			compare(t, fmt.Sprintf("%s[%d]", path, i), wrote.Index(i), read.Index(i))
+		}
 	case reflect.Map:
 		if wrote.Len() != read.Len() {
 			t.Errorf("%s: wrote %d, read %d entries", path, wrote.Len(), read.Len())

@@ -17,13 +17,17 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
+	nexuspb "go.temporal.io/api/nexus/v1"
+	sdkpb "go.temporal.io/api/sdk/v1"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/store"
 )
@@ -94,7 +98,31 @@ var samples = map[string]any{
 		Paused: true, Pause: activity.Pause{Time: sampleTime, Identity: "operator", Reason: "maintenance", RequestID: "pause"},
 		Resetting: true, ResetHeartbeat: true, ScheduledEventID: 5, BatchID: 4,
 	},
-	"timer": &workflow.Timer{ID: "t1", StartedEventID: 6, FireTime: sampleTime},
+	"alone-start": &standalone.Start{
+		NamespaceName: "default", ActivityType: "Charge", Identity: "me@host", RequestID: "request", ScheduleTime: sampleTime,
+		Options:          activity.Options{TaskQueue: "orders", StartToClose: time.Second, StartDelay: time.Minute, RetryPolicy: &commonpb.RetryPolicy{MaximumAttempts: 3}},
+		Input:            &commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: []byte("7")}}},
+		Header:           &commonpb.Header{Fields: map[string]*commonpb.Payload{"b": {Data: []byte("2")}, "a": {Data: []byte("1")}}},
+		UserMetadata:     &sdkpb.UserMetadata{Summary: &commonpb.Payload{Data: []byte("charge it")}},
+		SearchAttributes: &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{"Customer": {Data: []byte("me")}}},
+		Links:            []*commonpb.Link{sampleLink("one"), sampleLink("two")}, NexusContext: &nexuspb.PropagatedSerializationContext{Endpoint: "e"}, Eager: true,
+	},
+	"alone-info": &standalone.Info{
+		Status: enumspb.ACTIVITY_EXECUTION_STATUS_CANCELED, Transitions: 17, Heartbeats: 3, StateBytes: 1234, LastStartedTime: sampleTime,
+		SDKName: "temporal-go", SDKVersion: "1.36.0",
+		Cancel:         &standalone.Request{ID: "cancel", Identity: "me@host", Reason: "changed my mind", Time: sampleTime},
+		Terminate:      &standalone.Request{Identity: "operator"},
+		PauseRequestID: "pause", UnpauseRequestID: "unpause", ResetRequestID: "reset", OptionsRequestID: "options",
+		CloseTime: sampleTime, DeleteAt: sampleTime.Add(24 * time.Hour), Armed: sampleTime.Add(24 * time.Hour),
+	},
+	"alone-activity": &activity.State{
+		ID: "charge-7", Type: "Charge", House: activity.Alone,
+		Options: activity.Options{TaskQueue: "orders", StartToClose: time.Second, StartDelay: time.Minute, RetryPolicy: &commonpb.RetryPolicy{MaximumAttempts: 3}},
+		Status:  activity.StatusStarted, Attempt: 2, Stamp: 5, ScheduledTime: sampleTime, DueTime: sampleTime.Add(time.Hour), StartedTime: sampleTime.Add(time.Hour),
+		RetryInterval: time.Second, GivenDelay: true, Resetting: true, ResetOptions: &activity.Options{TaskQueue: "orders"},
+	},
+	"alone-attachment": &standalone.Attachment{Number: 1, RequestID: "second", Links: []*commonpb.Link{sampleLink("three")}},
+	"timer":            &workflow.Timer{ID: "t1", StartedEventID: 6, FireTime: sampleTime},
 	"child": &workflow.Child{
 		InitiatedEventID: 7, BatchID: 4, StartedEventID: -1, NamespaceID: sampleID.NamespaceID, NamespaceName: "default",
 		WorkflowID: "order-7/child", RunID: "run", WorkflowType: "Ship", ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON, Control: "c",
@@ -118,6 +146,10 @@ var samples = map[string]any{
 		StateTransitionCount: 17, Memo: &commonpb.Memo{Fields: map[string]*commonpb.Payload{"b": {Data: []byte("2")}, "a": {Data: []byte("1")}}},
 		Version: 17,
 	},
+}
+
+func sampleLink(activityID string) *commonpb.Link {
+	return &commonpb.Link{Variant: &commonpb.Link_Activity_{Activity: &commonpb.Link_Activity{Namespace: "default", ActivityId: activityID}}}
 }
 
 // samplesOf maps a second sample to the codec of the first.
@@ -172,6 +204,16 @@ func TestGoldenMessages(t *testing.T) {
 		t.Errorf("buffered: %v, %v", &ev, err)
 	}
 
+	outcome := &activitypb.ActivityExecutionOutcome{
+		Value:      &activitypb.ActivityExecutionOutcome_Failure{Failure: &failurepb.Failure{Message: "declined"}},
+		RetryState: enumspb.RETRY_STATE_NON_RETRYABLE_FAILURE,
+	}
+	var readOutcome activitypb.ActivityExecutionOutcome
+	value := golden(t, "alone-outcome", encodeMessage(kind(PartAloneOutcome), outcome))
+	if err := decodeMessage(kind(PartAloneOutcome), value, &readOutcome); err != nil || !proto.Equal(&readOutcome, outcome) {
+		t.Errorf("outcome: %v, %v", &readOutcome, err)
+	}
+
 	texts := map[int]string{1: "default", 2: "REGISTERED"}
 	var retention durationpb.Duration
 	gotTexts, err := DecodeMeta(golden(t, "meta", EncodeMeta(texts, durationpb.New(time.Hour))), &retention)
@@ -186,6 +228,7 @@ func TestGoldenKeys(t *testing.T) {
 		"key-current":    CurrentKey(sampleID),
 		"key-state-info": StateKey{Run: sampleRun, Part: PartInfo}.Key(),
 		"key-activity":   StateKey{Run: sampleRun, Part: PartActivity, Number: 5}.Key(),
+		"key-attachment": StateKey{Run: sampleRun, Part: PartAloneAttachment, Number: 1}.Key(),
 		"key-timer":      StateKey{Run: sampleRun, Part: PartTimer, Text: "t\x001"}.Key(),
 		"key-history":    HistoryKey(sampleRun, 42),
 		"key-deadline":   DeadlineKey(sampleTime, sampleRun),

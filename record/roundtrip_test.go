@@ -45,19 +45,24 @@ func partCodec[T any](part Part, fields func(*coder, *T)) codec {
 
 // codecs are all values but history rows and plain messages.
 var codecs = map[string]codec{
-	"start":      partCodec(PartStart, startFields),
-	"info":       partCodec(PartInfo, infoFields),
-	"activity":   partCodec(PartActivity, activityFields),
-	"timer":      partCodec(PartTimer, timerFields),
-	"child":      partCodec(PartChild, childFields),
-	"signal":     partCodec(PartSignal, externalFields),
-	"cancel":     partCodec(PartCancel, externalFields),
-	"request":    partCodec(PartRequest, requestFields),
-	"update":     partCodec(PartUpdate, updateFields),
-	"current":    codecOf(EncodeCurrent, DecodeCurrent),
-	"task":       codecOf(EncodeTask, DecodeTask),
-	"message":    codecOf(EncodeMessage, DecodeMessage),
-	"visibility": codecOf(EncodeVisibility, DecodeVisibility),
+	"start":    partCodec(PartStart, startFields),
+	"info":     partCodec(PartInfo, infoFields),
+	"activity": partCodec(PartActivity, activityFields),
+	"timer":    partCodec(PartTimer, timerFields),
+	"child":    partCodec(PartChild, childFields),
+	"signal":   partCodec(PartSignal, externalFields),
+	"cancel":   partCodec(PartCancel, externalFields),
+	"request":  partCodec(PartRequest, requestFields),
+	"update":   partCodec(PartUpdate, updateFields),
+	"current":  codecOf(EncodeCurrent, DecodeCurrent),
+
+	"alone-start":      partCodec(PartAloneStart, aloneStartFields),
+	"alone-info":       partCodec(PartAloneInfo, aloneInfoFields),
+	"alone-activity":   partCodec(PartAloneActivity, activityFields),
+	"alone-attachment": partCodec(PartAloneAttachment, attachmentFields),
+	"task":             codecOf(EncodeTask, DecodeTask),
+	"message":          codecOf(EncodeMessage, DecodeMessage),
+	"visibility":       codecOf(EncodeVisibility, DecodeVisibility),
 }
 
 // notStored are the fields that are deliberately left out, with the reason.
