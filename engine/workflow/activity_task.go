@@ -285,4 +285,5 @@ func (r *Run) Loaded(opened time.Time) {
 	for id, s := range r.Activities {
 		r.Activities[id] = s.Loaded(opened)
 	}
+	r.deadlines = deadlines{} // some of what it holds, if it was asked before, is not due any more
 }
