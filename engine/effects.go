@@ -12,6 +12,9 @@ type Effects struct {
 	Withdrawn []Task
 	// Messages to other executions, committed with the change.
 	Messages []Message
+	// Deliveries are tries to call completion callbacks, made once the change is
+	// durable. They are not stored: the callbacks' own state makes them again.
+	Deliveries []Delivery
 	// Visibility is the run's new row in the index; nil when it need not change.
 	Visibility *VisibilityRecord
 
@@ -31,7 +34,7 @@ func (e *Effects) Asks() *Effects { return e }
 // Silent reports whether nobody but the run itself is concerned: no task, no
 // message, no row in the index, neither its end nor its removal.
 func (e *Effects) Silent() bool {
-	return len(e.Offers)+len(e.Withdrawn)+len(e.Messages) == 0 && e.Visibility == nil && !e.Closed && !e.Deleted
+	return len(e.Offers)+len(e.Withdrawn)+len(e.Messages)+len(e.Deliveries) == 0 && e.Visibility == nil && !e.Closed && !e.Deleted
 }
 
 // Input is one thing that happens to an execution: an input of the machine of

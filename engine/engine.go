@@ -159,7 +159,8 @@ type Limits struct {
 	MinRunInterval          time.Duration // between the starts of two runs of a chain
 	AutoResetPoints         int
 	RequestIDs              int // kept per run, signals not counted
-	CompletionCallbacks     int
+	CompletionCallbacks     int // of a run, waiting for its close
+	UpdateCallbacks         int // of a run, of all its updates
 	LinksPerRequest         int
 	LinkBytes               int
 	FairnessKeyBytes        int
@@ -205,6 +206,7 @@ func DefaultLimits() *Limits {
 		AutoResetPoints:         20,
 		RequestIDs:              25,
 		CompletionCallbacks:     32,
+		UpdateCallbacks:         2000,
 		LinksPerRequest:         10,
 		LinkBytes:               4000,
 		FairnessKeyBytes:        64,

@@ -27,6 +27,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
+	"github.com/perdure/perdure/engine/callback"
 	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/store"
@@ -133,6 +134,13 @@ var samples = map[string]any{
 	},
 	"request": &workflow.Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED, EventID: 3},
 	"update":  &workflow.Update{AcceptedEventID: 8, AcceptedBatchID: 7, CompletedEventID: 9, CompletedBatchID: 7, RequestBytes: 120},
+	"callback": &callback.State{
+		Callback: &commonpb.Callback{Variant: &commonpb.Callback_Nexus_{Nexus: &commonpb.Callback_Nexus{
+			Url: "https://example.com/cb", Header: map[string]string{"b": "2", "a": "1"}}}},
+		Registered: sampleTime, RequestID: "r", AttachedBy: "other", UpdateID: "u1", Status: enumspb.CALLBACK_STATE_BACKING_OFF,
+		Attempt: 2, Blocks: 1, Stamp: 4, Due: sampleTime.Add(time.Minute), Closed: sampleTime, LastAttemptComplete: sampleTime,
+		LastFailure: &failurepb.Failure{Message: "no"}, BlockedReason: "The circuit breaker is open.",
+	},
 	"current": &Current{RunID: sampleRun.RunID},
 	"task":    &sampleTask,
 	"message": &engine.Message{

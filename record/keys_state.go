@@ -28,6 +28,7 @@ const (
 	PartRequest          Part = 21 // by request id
 	PartBuffered         Part = 22 // by order of arrival
 	PartUpdate           Part = 23 // by update id
+	PartCallback         Part = 24 // by order of arrival; of standalone activities too
 	PartAloneOutcome     Part = 32
 	PartAloneAttachment  Part = 33 // by order of arrival
 )
@@ -38,7 +39,7 @@ func (p Part) keyed() keying {
 	case PartStart, PartInfo, PartMemo, PartSearchAttributes,
 		PartAloneStart, PartAloneInfo, PartAloneActivity, PartAloneOutcome:
 		return bySingle
-	case PartActivity, PartChild, PartSignal, PartCancel, PartBuffered, PartAloneAttachment:
+	case PartActivity, PartChild, PartSignal, PartCancel, PartBuffered, PartCallback, PartAloneAttachment:
 		return byNumber
 	case PartTimer, PartRequest, PartUpdate:
 		return byText

@@ -270,7 +270,7 @@ func (l *life) encoded() map[string]string {
 		Start: r.Start, Info: r.Info, Memo: r.Memo, MemoChanged: true,
 		SearchAttributes: r.SearchAttributes, SearchAttributesChanged: true,
 		Activities: r.Activities, Timers: r.Timers, Children: r.Children, Signals: r.Signals, Cancels: r.Cancels,
-		Requests: r.Requests, Updates: r.Updates, Buffered: r.Buffered,
+		Requests: r.Requests, Updates: r.Updates, Callbacks: r.Callbacks, Buffered: r.Buffered,
 	})
 	rows := make(map[string]string)
 	for _, op := range b.Ops {

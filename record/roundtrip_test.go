@@ -17,6 +17,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
+	"github.com/perdure/perdure/engine/callback"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/internal/invariant"
 	"github.com/perdure/perdure/store"
@@ -54,6 +55,7 @@ var codecs = map[string]codec{
 	"cancel":   partCodec(PartCancel, externalFields),
 	"request":  partCodec(PartRequest, requestFields),
 	"update":   partCodec(PartUpdate, updateFields),
+	"callback": partCodec(PartCallback, callbackFields),
 	"current":  codecOf(EncodeCurrent, DecodeCurrent),
 
 	"alone-start":      partCodec(PartAloneStart, aloneStartFields),
@@ -188,6 +190,10 @@ func live(r *workflow.Run, c *workflow.Change) {
 	put(r.Cancels, c.Cancels)
 	put(r.Requests, c.Requests)
 	put(r.Updates, c.Updates)
+	if r.Callbacks == nil {
+		r.Callbacks = make(map[int64]*callback.State)
+	}
+	put(r.Callbacks, c.Callbacks)
 	put(r.Buffered, c.Buffered)
 }
 

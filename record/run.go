@@ -15,6 +15,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
+	"github.com/perdure/perdure/engine/callback"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/store"
 )
@@ -49,6 +50,7 @@ func WriteChange(b *store.Batch, key engine.RunKey, c *workflow.Change) {
 	writeNumbered(&w, PartCancel, c.Cancels, externalFields)
 	writeNamed(&w, PartRequest, c.Requests, requestFields)
 	writeNamed(&w, PartUpdate, c.Updates, updateFields)
+	writeNumbered(&w, PartCallback, c.Callbacks, callbackFields)
 	for _, n := range order(c.Buffered) {
 		writeMessage(&w, StateKey{Part: PartBuffered, Number: n}, c.Buffered[n])
 	}
@@ -240,6 +242,11 @@ func (l *Loader) part(k StateKey, v []byte) (err error) {
 		r.Requests[k.Text], err = decode(what, v, requestFields)
 	case PartUpdate:
 		r.Updates[k.Text], err = decode(what, v, updateFields)
+	case PartCallback:
+		if r.Callbacks == nil {
+			r.Callbacks = make(map[int64]*callback.State)
+		}
+		r.Callbacks[k.Number], err = decode(what, v, callbackFields)
 	case PartBuffered:
 		ev := new(historypb.HistoryEvent)
 		err = decodeMessage(what, v, ev)

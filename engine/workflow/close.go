@@ -32,6 +32,7 @@ func (d *draft) closeRun(status enumspb.WorkflowExecutionStatus, ev *historypb.H
 	}
 	d.change.Closed = true
 	d.visible = true
+	d.closeCallbacks(ev)
 	if p := d.fixed().Parent; p != nil && newRunID == "" {
 		d.send(engine.Message{
 			Kind:      engine.MessageChildClosed,

@@ -52,6 +52,7 @@ func (c *completion) continuation(a *commandpb.ContinueAsNewWorkflowExecutionCom
 		links:            c.base.Started.GetLinks(),
 		lastResult:       a.GetLastCompletionResult(),
 		failure:          a.GetFailure(),
+		callbacks:        true,
 	}
 	if a.GetRetryPolicy() != nil {
 		next.retryPolicy = retry.Fill(a.GetRetryPolicy())

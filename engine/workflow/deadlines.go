@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// deadlines finds the earliest deadline of a run's timers and activities in
+// deadlines finds the earliest deadline of a run's timers, activities and callbacks in
 // constant time. It is not stored: it is built from the parts when first asked.
 //
 // It is a binary heap with lazy deletion. A part that changes leaves its old
@@ -23,22 +23,23 @@ type deadlines struct {
 	paused bool
 }
 
-// deadline is the time of one timer or activity.
+// deadline is the time of one timer, activity or callback.
 type deadline struct {
 	at       time.Time
 	timer    string // timer id, or
-	activity int64  // scheduled event id
+	activity int64  // scheduled event id, or
+	callback int64  // number
 }
 
 func compareDeadlines(a, b deadline) int {
-	return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.activity, b.activity), strings.Compare(a.timer, b.timer))
+	return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.activity, b.activity), cmp.Compare(a.callback, b.callback), strings.Compare(a.timer, b.timer))
 }
 
 // NextDeadline is the earliest time at which a Due input would do something;
 // zero when there is none. Constant time on a run that was stepped before.
 func (r *Run) NextDeadline() time.Time {
 	if !r.Open() {
-		return r.Info.DeleteAt
+		return earliest(r.Info.DeleteAt, r.callbackDeadline())
 	}
 	next := earliest(r.Start.RunDeadline, r.Info.Task.deadline())
 	if !r.Info.FirstTaskDone && !r.Info.AwaitsParent {
@@ -88,7 +89,12 @@ func (d *deadlines) applied(r *Run, c *Change) {
 			d.push(deadline{at: at, activity: id})
 		}
 	}
-	if len(d.heap) > 2*(len(r.Timers)+len(r.Activities))+16 {
+	for n, s := range c.Callbacks {
+		if at := s.Deadline(); !at.IsZero() {
+			d.push(deadline{at: at, callback: n})
+		}
+	}
+	if len(d.heap) > 2*(len(r.Timers)+len(r.Activities)+len(r.Callbacks))+16 {
 		d.build(r)
 	}
 }
@@ -109,6 +115,10 @@ func (d *deadlines) first(r *Run) time.Time {
 
 // counts reports whether the part still has this deadline.
 func (e deadline) counts(r *Run) bool {
+	if e.callback != 0 {
+		c := r.Callbacks[e.callback]
+		return c != nil && c.Deadline().Equal(e.at)
+	}
 	if e.activity != 0 {
 		a := r.Activities[e.activity]
 		return a != nil && activityDeadline(a, r.deadlines.paused).Equal(e.at)
@@ -126,6 +136,11 @@ func (d *deadlines) build(r *Run) {
 	for id, a := range r.Activities {
 		if at := activityDeadline(a, d.paused); !at.IsZero() {
 			d.heap = append(d.heap, deadline{at: at, activity: id})
+		}
+	}
+	for n, c := range r.Callbacks {
+		if at := c.Deadline(); !at.IsZero() {
+			d.heap = append(d.heap, deadline{at: at, callback: n})
 		}
 	}
 	slices.SortFunc(d.heap, compareDeadlines) // a sorted list is a heap
@@ -147,6 +162,9 @@ func (r *Run) due(now time.Time) (timers []string, activities []int64) {
 	})
 	slices.SortFunc(found, compareDeadlines)
 	for _, e := range slices.CompactFunc(found, func(a, b deadline) bool { return compareDeadlines(a, b) == 0 }) {
+		if e.callback != 0 {
+			continue // see dueCallbacks
+		}
 		if e.activity != 0 {
 			activities = append(activities, e.activity)
 		} else {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
+	"github.com/perdure/perdure/engine/callback"
 )
 
 // draft is a run being stepped: the run as it was, and over it what the step has
@@ -35,6 +36,7 @@ type draft struct {
 	cancels    overlay[int64, External]
 	requests   overlay[string, Request]
 	updates    overlay[string, Update]
+	callbacks  overlay[int64, callback.State]
 	proposals  overlay[string, Proposal]
 	buffered   overlay[int64, historypb.HistoryEvent]
 
@@ -43,6 +45,9 @@ type draft struct {
 	open []*historypb.HistoryEvent
 	// born is the successor created in this step.
 	born *Newborn
+	// reborn: a reset puts another run in the place of this one, which has its
+	// completion callbacks, too.
+	reborn bool
 
 	// taskWanted: an event of this step calls for a workflow task; settle
 	// schedules it once, after all events of the step.
@@ -65,6 +70,7 @@ func newDraft(env *engine.Env, run *Run) *draft {
 		cancels:    overlay[int64, External]{base: run.Cancels},
 		requests:   overlay[string, Request]{base: run.Requests},
 		updates:    overlay[string, Update]{base: run.Updates},
+		callbacks:  overlay[int64, callback.State]{base: run.Callbacks},
 		proposals:  overlay[string, Proposal]{base: run.Proposals},
 		buffered:   overlay[int64, historypb.HistoryEvent]{base: run.Buffered},
 	}
@@ -152,6 +158,7 @@ func (d *draft) finish() *Change {
 	c.Cancels = d.cancels.changed
 	c.Requests = d.requests.changed
 	c.Updates = d.updates.changed
+	c.Callbacks = d.callbacks.changed
 	c.Proposals = d.proposals.changed
 	c.Buffered = d.buffered.changed
 	return &c
@@ -233,6 +240,9 @@ func (r *Run) Apply(c *Change) {
 	r.Cancels = merge(r.Cancels, c.Cancels)
 	r.Requests = merge(r.Requests, c.Requests)
 	r.Updates = merge(r.Updates, c.Updates)
+	if len(c.Callbacks) > 0 {
+		r.Callbacks = merge(r.Callbacks, c.Callbacks)
+	}
 	if len(c.Proposals) > 0 {
 		r.Proposals = merge(r.Proposals, c.Proposals)
 	}

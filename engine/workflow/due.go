@@ -9,7 +9,7 @@ func (d *draft) due() (any, error) {
 		if at := d.info.DeleteAt; !at.IsZero() && !at.After(d.env.Now) {
 			d.forget()
 		} else {
-			d.untouched = true
+			d.untouched = !d.dueCallbacks()
 		}
 		return nil, nil
 	}
@@ -19,6 +19,7 @@ func (d *draft) due() (any, error) {
 	}
 	worked := d.backoffOver()
 	worked = d.taskDue() || worked
+	worked = d.dueCallbacks() || worked
 	timers, activities := d.base.due(d.env.Now)
 	if len(timers) > 0 {
 		worked = d.fireTimers(timers) || worked

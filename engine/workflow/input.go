@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/callback"
 )
 
 // Input is one thing that happens to a run. The list below is closed.
@@ -146,6 +147,13 @@ type (
 		RunID   string
 		Refusal *engine.Refusal
 	}
+	// CallbackAnswered reports a try to deliver a completion callback. Reply: nil.
+	// Stale when the report is outdated.
+	CallbackAnswered struct {
+		Number int64
+		Stamp  int64
+		Answer callback.Answer
+	}
 )
 
 func (*StartWorkflow) input()        {}
@@ -171,6 +179,7 @@ func (*Due) input()                  {}
 func (*FirstWorkflowTask) input()    {}
 func (*ChildClosed) input()          {}
 func (*Answered) input()             {}
+func (*CallbackAnswered) input()     {}
 
 // TaskToken identifies one start of a workflow task.
 type TaskToken struct {

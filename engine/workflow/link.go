@@ -19,8 +19,12 @@ func eventLink(namespace string, key engine.RunKey, eventID int64, t enumspb.Eve
 // requestLink names an event by the request that caused it: its id may not be
 // known yet, since it is buffered.
 func requestLink(run *Run, requestID string, t enumspb.EventType) *commonpb.Link {
+	return requestLinkOf(run.Start.NamespaceName, run.Key, requestID, t)
+}
+
+func requestLinkOf(namespace string, key engine.RunKey, requestID string, t enumspb.EventType) *commonpb.Link {
 	return workflowLink(&commonpb.Link_WorkflowEvent{
-		Namespace: run.Start.NamespaceName, WorkflowId: run.Key.Name, RunId: run.Key.RunID,
+		Namespace: namespace, WorkflowId: key.Name, RunId: key.RunID,
 		Reference: &commonpb.Link_WorkflowEvent_RequestIdRef{RequestIdRef: &commonpb.Link_WorkflowEvent_RequestIdReference{
 			RequestId: requestID, EventType: t}},
 	})

@@ -143,6 +143,8 @@ func (d *draft) step(in Input) (reply any, err error) {
 		return d.childClosed(in)
 	case *Answered:
 		return d.answered(in)
+	case *CallbackAnswered:
+		return d.callbackAnswered(in)
 	}
 	return nil, engine.Refuse(engine.KindUnimplemented, "input %T does not concern a run", in)
 }

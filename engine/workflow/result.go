@@ -6,6 +6,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
+	"github.com/perdure/perdure/engine/callback"
 )
 
 // Result is all that a step did. The shell commits it whole or not at all.
@@ -49,6 +50,7 @@ type Change struct {
 	Cancels    map[int64]*External
 	Requests   map[string]*Request
 	Updates    map[string]*Update
+	Callbacks  map[int64]*callback.State
 	Buffered   map[int64]*historypb.HistoryEvent
 	// Proposals are in memory only: Apply takes them, record does not.
 	Proposals map[string]*Proposal

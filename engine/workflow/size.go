@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/perdure/perdure/engine/activity"
+	"github.com/perdure/perdure/engine/callback"
 )
 
 // What a run holds is bounded (DESIGN I11): thousands of activities may each
@@ -23,7 +24,8 @@ func (d *draft) growth() int64 {
 		grown(&d.signals, externalSize) +
 		grown(&d.cancels, externalSize) +
 		grown(&d.requests, func(*Request) int { return partBytes / 2 }) +
-		grown(&d.updates, func(*Update) int { return partBytes })
+		grown(&d.updates, func(*Update) int { return partBytes }) +
+		grown(&d.callbacks, callbackSize)
 	if d.change.MemoChanged {
 		n += proto.Size(d.change.Memo) - proto.Size(d.base.Memo)
 	}
@@ -35,6 +37,10 @@ func (d *draft) growth() int64 {
 
 func activitySize(s *activity.State) int {
 	return 2*partBytes + proto.Size(s.HeartbeatDetails) + proto.Size(s.LastFailure) + len(s.Pause.Reason)
+}
+
+func callbackSize(c *callback.State) int {
+	return partBytes + proto.Size(c.Callback) + proto.Size(c.LastFailure)
 }
 
 func externalSize(x *External) int { return partBytes + len(x.Control) }

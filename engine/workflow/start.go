@@ -26,6 +26,9 @@ func startWorkflow(env *engine.Env, id engine.ID, current *Run, in *StartWorkflo
 	if err := refuseUnbuilt(in.Request); err != nil {
 		return nil, err
 	}
+	if err := checkCallbackCount(env.Limits, 0, len(in.Request.GetCompletionCallbacks())); err != nil {
+		return nil, err
+	}
 	if reply := repeatedStart(env, current, in); reply != nil {
 		return &Result{Reply: reply}, nil
 	}
@@ -54,8 +57,6 @@ func startWorkflow(env *engine.Env, id engine.ID, current *Run, in *StartWorkflo
 // refuseUnbuilt refuses what this server does not do yet, rather than ignore it.
 func refuseUnbuilt(req *workflowservice.StartWorkflowExecutionRequest) error {
 	switch {
-	case len(req.GetCompletionCallbacks()) > 0:
-		return engine.Refuse(engine.KindUnimplemented, "Completion callbacks are not supported by this server.")
 	case req.GetVersioningOverride() != nil:
 		return engine.Refuse(engine.KindUnimplemented, "Versioning overrides are not supported by this server.")
 	case req.GetTimeSkippingConfig() != nil:
@@ -170,7 +171,14 @@ func useExisting(env *engine.Env, run *Run, req *workflowservice.StartWorkflowEx
 		}
 		a.AttachedRequestId = req.GetRequestId()
 	}
+	if opts.GetAttachCompletionCallbacks() {
+		if err := checkCallbackCount(env.Limits, run.closeCallbacks(), len(req.GetCompletionCallbacks())); err != nil {
+			return nil, err
+		}
+		a.AttachedCompletionCallbacks = req.GetCompletionCallbacks()
+	}
 	eventID, buffered := d.arrive(ev)
+	d.attachCallbacks(a.AttachedCompletionCallbacks, a.AttachedRequestId, ev)
 	if a.AttachedRequestId != "" {
 		d.requests.put(a.AttachedRequestId, &Request{EventType: ev.EventType, EventID: eventID, Buffered: buffered})
 		reply.Link = requestLink(run, a.AttachedRequestId, ev.EventType)
@@ -270,6 +278,7 @@ func startOf(env *engine.Env, key engine.RunKey, in *StartWorkflow) (*Start, *hi
 	a.SearchAttributes = searchattr.WithTypes(env.Namespace, req.GetSearchAttributes())
 	a.ContinuedFailure = req.GetContinuedFailure()
 	a.LastCompletionResult = req.GetLastCompletionResult()
+	a.CompletionCallbacks = req.GetCompletionCallbacks()
 	a.WorkflowExecutionTimeout = explicit(req.GetWorkflowExecutionTimeout(), in.Child != nil)
 	a.WorkflowRunTimeout = explicit(req.GetWorkflowRunTimeout(), in.Child != nil)
 	if req.GetWorkflowRunTimeout() != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
+	"github.com/perdure/perdure/engine/callback"
 )
 
 // Run is the state of one workflow run, held by the shard that owns it. It is
@@ -43,6 +44,9 @@ type Run struct {
 	Requests map[string]*Request
 	// Updates that were accepted, completed ones among them, by update id.
 	Updates map[string]*Update
+	// Callbacks attached to the run and its updates, by the order in which they
+	// came, from 1. None is ever removed.
+	Callbacks map[int64]*callback.State
 	// Proposals are updates that no worker has accepted yet, by update id. They
 	// are in memory only: a run that is loaded has none.
 	Proposals map[string]*Proposal

@@ -40,6 +40,8 @@ type successor struct {
 	links            []*commonpb.Link
 	lastResult       *commonpb.Payloads
 	failure          *failurepb.Failure
+	// callbacks: the run's completion callbacks wait for the next run's end.
+	callbacks bool
 }
 
 // succeed creates the next run of the chain and gives its id. The run before it
@@ -84,6 +86,9 @@ func (d *draft) succeed(next successor) (runID string) {
 	a.SearchAttributes = next.searchAttributes
 	a.LastCompletionResult = next.lastResult
 	a.ContinuedFailure = next.failure
+	if next.callbacks {
+		a.CompletionCallbacks = d.handOnCallbacks()
+	}
 	a.PrevAutoResetPoints = expiring(d.info.AutoResetPoints, d.env.Now.Add(d.env.Namespace.Retention))
 
 	n := newborn(d.env, key, s, ev)
@@ -156,6 +161,7 @@ func (d *draft) afterFailure(f *failurepb.Failure, timedOut bool) (enumspb.Retry
 		next.attempt = s.Attempt + 1
 		next.backoff = decision.Interval
 		next.failure = f
+		next.callbacks = true
 		if !timedOut {
 			next.lastResult = nil
 		}

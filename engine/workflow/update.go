@@ -28,6 +28,8 @@ type Proposal struct {
 	Request *updatepb.Request
 	// Order of admission among the proposals of the run.
 	Order int64
+	// Attached are requests for the same update with callbacks of their own.
+	Attached []*updatepb.Request
 	// Sent is the stamp of the start of the workflow task that brought it to a
 	// worker; 0 while it waits for one.
 	Sent int64
@@ -110,13 +112,15 @@ func (d *draft) updateWorkflow(in *UpdateWorkflow) (any, error) {
 func (d *draft) admit(req *updatepb.Request) (*UpdateStatus, error) {
 	updateID := req.GetMeta().GetUpdateId()
 	if known := d.updateStatus(updateID); known != nil {
-		d.untouched = true
-		return known, nil
+		return known, d.rejoin(req, known)
 	}
 	if err := d.checkAdmission(); err != nil {
 		return nil, err
 	}
 	if err := d.checkUpdateLimits(req); err != nil {
+		return nil, err
+	}
+	if err := d.checkUpdateCallbacks(req); err != nil {
 		return nil, err
 	}
 	order := int64(1)

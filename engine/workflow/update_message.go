@@ -81,8 +81,8 @@ func unknownUpdate(updateID string) error {
 func (c *completion) acceptUpdate(updateID string, a *updatepb.Acceptance) error {
 	p := c.proposals.get(updateID)
 	req := a.GetAcceptedRequest()
-	if req == nil && p != nil {
-		req = p.Request
+	if p != nil && (req == nil || len(p.Request.GetCompletionCallbacks()) > 0) {
+		req = p.Request // an older SDK drops the callbacks when it sends the request back
 	}
 	switch {
 	case c.updates.get(updateID) != nil:
@@ -105,6 +105,12 @@ func (c *completion) acceptUpdate(updateID string, a *updatepb.Acceptance) error
 	u := &Update{AcceptedBatchID: c.batchID(), RequestBytes: int64(proto.Size(req))}
 	u.AcceptedEventID = c.append(ev)
 	c.updates.put(updateID, u)
+	c.attachToUpdate(updateID, req.GetRequestId(), req.GetCompletionCallbacks(), ev)
+	if p != nil {
+		for _, more := range p.Attached {
+			c.joinUpdate(updateID, more)
+		}
+	}
 	c.forgetProposal(updateID)
 	c.tell(c.statusOf(updateID, stageAccepted))
 	return nil
@@ -138,6 +144,7 @@ func (c *completion) completeUpdate(updateID string, r *updatepb.Response) error
 	u.CompletedBatchID = c.batchID()
 	u.CompletedEventID = c.append(ev)
 	c.updates.put(updateID, &u)
+	c.completeCallbacks(updateID, ev)
 	s := c.statusOf(updateID, stageCompleted)
 	s.Outcome, s.EventID, s.BatchID = r.GetOutcome(), u.CompletedEventID, u.CompletedBatchID
 	c.tell(s)

@@ -1,0 +1,111 @@
+package workflow
+
+import (
+	"slices"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	updatepb "go.temporal.io/api/update/v1"
+
+	"github.com/perdure/perdure/engine"
+)
+
+// Callbacks of updates. They are the run's from the update's acceptance on: what
+// no worker accepts leaves no trace, and its callers hear of it themselves.
+
+// checkUpdateCallbacks refuses more callbacks than the updates of a run may have.
+func (d *draft) checkUpdateCallbacks(req *updatepb.Request) error {
+	more := len(req.GetCompletionCallbacks())
+	if more == 0 {
+		return nil
+	}
+	have := 0
+	for _, n := range d.callbacks.keys() {
+		if d.callbacks.get(n).UpdateID != "" {
+			have++
+		}
+	}
+	for _, id := range d.proposals.keys() {
+		p := d.proposals.get(id)
+		have += len(p.Request.GetCompletionCallbacks())
+		for _, other := range p.Attached {
+			have += len(other.GetCompletionCallbacks())
+		}
+	}
+	if most := d.env.Limits.UpdateCallbacks; have+more > most {
+		return engine.Refuse(engine.KindFailedPrecondition,
+			"cannot attach more than %d callbacks to the updates of a workflow (%d callbacks already attached)", most, have)
+	}
+	return nil
+}
+
+// rejoin carries out a request for an update that the run knows: nothing
+// happens, but that callbacks it brings are attached. A completed update needs
+// none: its outcome is in the reply.
+func (d *draft) rejoin(req *updatepb.Request, known *UpdateStatus) error {
+	d.untouched = true
+	if len(req.GetCompletionCallbacks()) == 0 || known.Stage == stageCompleted || d.hasJoined(req) {
+		return nil
+	}
+	if err := d.checkUpdateCallbacks(req); err != nil {
+		return err
+	}
+	d.untouched = false
+	updateID := req.GetMeta().GetUpdateId()
+	if was := d.proposals.get(updateID); was != nil {
+		p := *was
+		p.Attached = append(slices.Clip(p.Attached), req)
+		d.proposals.put(updateID, &p)
+		return nil
+	}
+	d.joinUpdate(updateID, req)
+	return nil
+}
+
+// hasJoined reports whether the request has taken effect on its update before.
+func (d *draft) hasJoined(req *updatepb.Request) bool {
+	updateID := req.GetMeta().GetUpdateId()
+	if p := d.proposals.get(updateID); p != nil {
+		return p.Request.GetRequestId() == req.GetRequestId() ||
+			slices.ContainsFunc(p.Attached, func(r *updatepb.Request) bool { return r.GetRequestId() == req.GetRequestId() })
+	}
+	return slices.ContainsFunc(d.callbacks.keys(), func(n int64) bool {
+		s := d.callbacks.get(n)
+		return s.UpdateID == updateID && s.AttachedBy == req.GetRequestId()
+	})
+}
+
+// joinUpdate attaches the callbacks of a request to an accepted update.
+func (d *draft) joinUpdate(updateID string, req *updatepb.Request) {
+	ev := d.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED)
+	ev.WorkerMayIgnore = true
+	ev.Links = req.GetLinks()
+	ev.Attributes = &historypb.HistoryEvent_WorkflowExecutionOptionsUpdatedEventAttributes{
+		WorkflowExecutionOptionsUpdatedEventAttributes: &historypb.WorkflowExecutionOptionsUpdatedEventAttributes{
+			Identity: req.GetMeta().GetIdentity(),
+			WorkflowUpdateOptions: []*historypb.WorkflowExecutionOptionsUpdatedEventAttributes_WorkflowUpdateOptionsUpdate{{
+				UpdateId:                    updateID,
+				AttachedRequestId:           req.GetRequestId(),
+				AttachedCompletionCallbacks: req.GetCompletionCallbacks(),
+			}},
+		}}
+	d.arrive(ev)
+	d.attachToUpdate(updateID, req.GetRequestId(), req.GetCompletionCallbacks(), ev)
+}
+
+func (d *draft) attachToUpdate(updateID, requestID string, list []*commonpb.Callback, ev *historypb.HistoryEvent) {
+	for _, cb := range list {
+		d.attach(cb, updateID, requestID, ev)
+	}
+}
+
+// completeCallbacks tells those who wait for the update that has completed with
+// the event.
+func (d *draft) completeCallbacks(updateID string, ev *historypb.HistoryEvent) {
+	for _, n := range d.callbacks.keys() {
+		if s := d.callbacks.get(n); s.Waiting() && s.UpdateID == updateID {
+			d.call(n, s, ev, CompletionOf(ev))
+		}
+	}
+}
