@@ -6,61 +6,91 @@ import (
 	"testing"
 	"time"
 
+	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/store/memstore"
 )
 
-// What a workflow with one activity may put into the store when every task
-// meets a waiting poller: these are counts, the same on every machine. Who
-// makes them smaller lowers the figures; who must make them larger raises them
-// and says why in the commit.
-const (
-	recordedCommits = 4.0
-	recordedRows    = 26.0
-	recordedBytes   = 3300.0
-)
+// recorded is what one execution may put into the store when every task meets a
+// waiting poller: these are counts, the same on every machine. Who makes them
+// smaller lowers the figures; who must make them larger raises them and says why
+// in the commit.
+type recorded struct{ commits, rows, bytes float64 }
 
-// TestCostOfAWorkflow runs workflows one after another on the memory driver and
-// compares what they commit with the recorded figures.
+// TestCostOfAWorkflow is the cost of a workflow with one activity.
 func TestCostOfAWorkflow(t *testing.T) {
-	var cost costMetrics
-	m := &eagerMatcher{started: make(chan any, 16)}
+	c := newCosting(t)
+	for n := range costCount {
+		id := fmt.Sprintf("workflow-%d", 1000+n)
+		c.do(idOf(id), "", startOf(id))
+		first := (<-c.started).(*workflow.TaskStarted)
+		run := first.Token.Run.RunID
+		c.do(idOf(id), run, completeTask(first, activityCommand("a")))
+		activity := (<-c.started).(*workflow.ActivityStarted)
+		c.do(idOf(id), run, &workflow.CompleteActivity{Ref: workflow.ActivityRef{Token: &activity.Token}})
+		c.do(idOf(id), run, completeTask((<-c.started).(*workflow.TaskStarted), closeCommand()))
+	}
+	c.compare(recorded{commits: 4, rows: 26, bytes: 3300})
+}
+
+// TestCostOfAStandaloneActivity is the cost of an activity that stands alone: one
+// commit starts it and hands it over, one completes it.
+func TestCostOfAStandaloneActivity(t *testing.T) {
+	c := newCosting(t)
+	for n := range costCount {
+		id := fmt.Sprintf("activity-%d", 1000+n)
+		c.do(activityID(id), "", startAlone(id))
+		c.do(activityID(id), "", completeAlone(<-c.started))
+	}
+	c.compare(recorded{commits: 2, rows: 13, bytes: 1170})
+}
+
+// costing runs executions one after another on the memory driver.
+type costing struct {
+	*testing.T
+	host    *Host
+	metrics costMetrics
+	started chan any
+}
+
+// costCount is how many.
+const costCount = 200
+
+func newCosting(t *testing.T) *costing {
+	c := &costing{T: t, started: make(chan any, 16)}
 	host, err := Open(t.Context(), Options{
-		Driver: memstore.New(memstore.Options{}), Matcher: m, Namespaces: fakeNamespaces{}, Feed: discardFeed{},
-		Shards: 1, Metrics: &cost,
+		Driver: memstore.New(memstore.Options{}), Matcher: &eagerMatcher{started: c.started},
+		Namespaces: fakeNamespaces{}, Feed: discardFeed{}, Shards: 1, Metrics: &c.metrics,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	do := func(id, run string, in workflow.Input) {
-		t.Helper()
-		if _, err := host.Do(t.Context(), idOf(id), run, in); err != nil {
-			t.Fatal(err)
-		}
+	c.host = host
+	return c
+}
+
+func (c *costing) do(id engine.ID, run string, in engine.Input) {
+	c.Helper()
+	if _, err := c.host.Do(c.Context(), id, run, in); err != nil {
+		c.Fatal(err)
 	}
-	const count = 200
-	for n := range count {
-		id := fmt.Sprintf("workflow-%d", 1000+n)
-		do(id, "", startOf(id))
-		first := (<-m.started).(*workflow.TaskStarted)
-		run := first.Token.Run.RunID
-		do(id, run, completeTask(first, activityCommand("a")))
-		activity := (<-m.started).(*workflow.ActivityStarted)
-		do(id, run, &workflow.CompleteActivity{Ref: workflow.ActivityRef{Token: &activity.Token}})
-		do(id, run, completeTask((<-m.started).(*workflow.TaskStarted), closeCommand()))
+}
+
+// compare compares what was committed for each with what is recorded.
+func (c *costing) compare(want recorded) {
+	c.Helper()
+	commits, rows, bytes := c.metrics.commits.Load(), c.metrics.rows.Load(), c.metrics.bytes.Load()
+	if err := c.host.Stop(c.Context()); err != nil {
+		c.Fatal(err)
 	}
-	commits, rows, bytes := cost.commits.Load(), cost.rows.Load(), cost.bytes.Load()
-	if err := host.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
+	for _, x := range []struct {
 		what     string
 		got      int64
 		recorded float64
-	}{{"commits", commits, recordedCommits}, {"rows", rows, recordedRows}, {"bytes", bytes, recordedBytes}} {
+	}{{"commits", commits, want.commits}, {"rows", rows, want.rows}, {"bytes", bytes, want.bytes}} {
 		const slack = 1.05 // times are varints, and a commit of lazy rows now and then
-		if each := float64(c.got) / count; each > c.recorded*slack || each < c.recorded/slack {
-			t.Errorf("%.2f %s a workflow; recorded are %.0f", each, c.what, c.recorded)
+		if each := float64(x.got) / costCount; each > x.recorded*slack || each < x.recorded/slack {
+			c.Errorf("%.2f %s each; recorded are %.0f", each, x.what, x.recorded)
 		}
 	}
 }

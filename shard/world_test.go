@@ -194,8 +194,12 @@ type answerTo struct {
 }
 
 func (w *world) submit(id, runID string, in workflow.Input) *answerTo {
+	return w.submitTo(idOf(id), runID, in)
+}
+
+func (w *world) submitTo(id engine.ID, runID string, in engine.Input) *answerTo {
 	o := new(answerTo)
-	w.host.Submit(idOf(id), runID, in, func(reply any, err error) {
+	w.host.Submit(id, runID, in, func(reply any, err error) {
 		if o.answered {
 			w.Errorf("%T was answered twice", in)
 		}
