@@ -20,7 +20,13 @@ type conn struct {
 
 // The results of SQLite we tell apart.
 const (
+	sqliteError       = 1
+	sqliteReadOnly    = 8
 	sqliteCorrupt     = 11
+	sqliteTooBig      = 18
+	sqliteConstraint  = 19
+	sqliteMismatch    = 20
+	sqliteFormat      = 24
 	sqliteNotADB      = 26
 	primaryResultMask = 0xff
 )
@@ -33,6 +39,20 @@ func isDamage(err error) bool {
 		return code == sqliteCorrupt || code == sqliteNotADB
 	}
 	return errors.Is(err, errDamaged)
+}
+
+// isOdd reports whether SQLite cannot make sense of a file: a statement that does
+// not fit its tables, a version it cannot write, a value where none can be.
+func isOdd(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & primaryResultMask {
+	case sqliteError, sqliteReadOnly, sqliteTooBig, sqliteConstraint, sqliteMismatch, sqliteFormat:
+		return true
+	}
+	return false
 }
 
 // errDamaged: what was read is not what was written.

@@ -38,6 +38,11 @@ func openFile(path string, readers int) (*file, error) {
 	// synced. See writer.sync. The log may grow to 32 MB before it is copied back:
 	// at the default of 4 MB a fifth of the CPU goes into copying the same pages
 	// again and again.
+	if !absent {
+		if err := checkWAL(path); err != nil {
+			return nil, err
+		}
+	}
 	c, err := openConn(path, "journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-16000)", "wal_autocheckpoint(8000)")
 	if err != nil {
 		return nil, asDamage(err)
@@ -49,9 +54,10 @@ func openFile(path string, readers int) (*file, error) {
 	return f, nil
 }
 
-// asDamage wraps errDamaged round what SQLite calls corrupt.
+// asDamage wraps errDamaged round what SQLite calls corrupt, and round what an
+// index that is whole never makes it say when it is opened.
 func asDamage(err error) error {
-	if isDamage(err) && !errors.Is(err, errDamaged) {
+	if (isDamage(err) || isOdd(err)) && !errors.Is(err, errDamaged) {
 		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	return err
@@ -60,17 +66,17 @@ func asDamage(err error) error {
 func (f *file) prepare(c *conn, path string, absent bool, readers int) (err error) {
 	if absent {
 		err = create(c)
-	} else {
-		err = recognise(c)
+	} else if err = recognise(c); err == nil && verifiable(path) {
+		err = verify(c)
 	}
 	if err != nil {
 		return err
 	}
-	complete, err := c.number("SELECT complete FROM state")
+	state, err := c.number("SELECT complete FROM state")
 	if err != nil {
 		return err
 	}
-	f.complete.Store(complete == 1)
+	f.complete.Store(state == complete)
 	if f.writer, err = newWriter(c); err != nil {
 		return err
 	}
@@ -106,7 +112,7 @@ func recognise(c *conn) error {
 	if id != applicationID || version != schemaVersion {
 		return fmt.Errorf("%w: application id %#x version %d, want %#x version %d", errDamaged, id, version, applicationID, schemaVersion)
 	}
-	return nil
+	return sameSchema(c)
 }
 
 // close may be called again; it then does nothing.

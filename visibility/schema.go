@@ -5,8 +5,12 @@ package visibility
 // index is built anew; that is cheaper to get right than migrations.
 const (
 	applicationID = 0x50657244 // "PerD"
-	schemaVersion = 1
+	schemaVersion = 2
 )
+
+// complete is what state.complete holds once every execution has been fed in: a
+// number that no single flipped bit makes of 0.
+const complete = 1668246896
 
 // openClose is the close time stored for open runs: the last second of the year
 // 9999, in microseconds. It sorts them first and makes `CloseTime > x` match
@@ -88,5 +92,5 @@ WHERE ?20 > version RETURNING id`
 	insertField     = `INSERT INTO field (namespace, name, kind) VALUES (?,?,?) ON CONFLICT DO UPDATE SET name=name RETURNING id`
 	setPosition     = `INSERT INTO position VALUES (?,?) ON CONFLICT DO UPDATE SET sequence=max(sequence, excluded.sequence)`
 	countSync       = `UPDATE state SET synced = synced + 1`
-	setComplete     = `UPDATE state SET complete = 1`
+	setComplete     = `UPDATE state SET complete = 1668246896`
 )
