@@ -143,6 +143,14 @@ func (s *State) Delivery(run engine.RunKey, namespaceName string, number int64) 
 	}
 }
 
+// Done is the callback when another run tells of what it has been waiting for.
+func (s *State) Done() *State {
+	next := *s
+	next.Status = enumspb.CALLBACK_STATE_SUCCEEDED
+	next.Due = time.Time{}
+	return &next
+}
+
 // Verdict is what became of a try.
 type Verdict uint8
 

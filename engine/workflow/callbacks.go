@@ -127,6 +127,16 @@ func (d *draft) callbackLink(s *callback.State) *commonpb.Link {
 	return eventLink(d.fixed().NamespaceName, d.base.Key, 1, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED)
 }
 
+// leaveCallbacks leaves what ended before a reset, and is told of by the run that
+// was reset, to that run.
+func (d *draft) leaveCallbacks() {
+	for _, n := range d.callbacks.keys() {
+		if s := d.callbacks.get(n); s.Pending() {
+			d.callbacks.put(n, s.Done())
+		}
+	}
+}
+
 // dueCallbacks makes the tries whose time has come, and reports whether there
 // were any.
 func (d *draft) dueCallbacks() (worked bool) {

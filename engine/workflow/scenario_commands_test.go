@@ -158,6 +158,10 @@ func (w *world) limit(a *args) {
 		w.limits.StateBytes = int64(n)
 	case "transaction":
 		w.limits.TransactionBytes = int64(n)
+	case "callbacks":
+		w.limits.CompletionCallbacks = n
+	case "update-callbacks":
+		w.limits.UpdateCallbacks = n
 	case "updates":
 		w.limits.UpdatesPerRun = n
 	case "blob":
@@ -198,9 +202,10 @@ func (w *world) start(a *args) {
 		CronSchedule:             strings.ReplaceAll(a.str("cron"), "_", " "),
 		RetryPolicy:              retryPolicy(a),
 		RequestEagerExecution:    a.has("eager"),
+		CompletionCallbacks:      callbacksOf(a),
 	}
-	if a.has("attach") {
-		req.OnConflictOptions = &workflowpb.OnConflictOptions{AttachRequestId: true}
+	if a.has("attach") || a.has("attach-callbacks") {
+		req.OnConflictOptions = &workflowpb.OnConflictOptions{AttachRequestId: true, AttachCompletionCallbacks: a.has("attach-callbacks")}
 	}
 	reply := w.stepID(a.at(0), &workflow.StartWorkflow{Request: req})
 	w.started(a.at(0), reply)

@@ -279,6 +279,7 @@ func (w *world) commit(run *workflow.Run, c *workflow.Change) {
 		w.messages = append(w.messages, m)
 		w.printf("message: %s\n", describeMessage(m))
 	}
+	w.called(run, c)
 	for _, n := range c.News {
 		w.printf("%s\n", describeNews(n))
 	}
