@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/internal/clock"
 	"github.com/perdure/perdure/matching"
@@ -32,6 +33,11 @@ type Executions interface {
 	// Wait returns nil once the run's next event id is no longer the one seen,
 	// or the run is closed.
 	Wait(ctx context.Context, key engine.RunKey, seenNextEventID int64) error
+	// ViewActivity is View for a standalone activity.
+	ViewActivity(ctx context.Context, id engine.ID, runID string, read func(*standalone.Run)) error
+	// WaitActivity returns nil once the count of the run's transitions is no
+	// longer the one seen, or the run is closed.
+	WaitActivity(ctx context.Context, key engine.RunKey, seenTransitions int64) error
 	// History reads at most maxBatches whole stored batches, from the one that
 	// holds event from up to event to; NextEventID is 0 at the end.
 	History(ctx context.Context, key engine.RunKey, from, to int64, maxBatches int) (shard.HistoryPage, error)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	filterpb "go.temporal.io/api/filter/v1"
@@ -22,6 +23,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/activity"
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/matching"
 	"github.com/perdure/perdure/shard"
@@ -38,6 +41,7 @@ type fakeExecutions struct {
 	mu struct {
 		sync.Mutex
 		run     *workflow.Run
+		alone   *standalone.Run
 		batches [][]*historypb.HistoryEvent
 		changed chan struct{} // closed and replaced when the run changes
 		inputs  []engine.Input
@@ -54,10 +58,66 @@ func (f *fakeExecutions) Do(_ context.Context, id engine.ID, runID string, in en
 	f.mu.Lock()
 	f.mu.inputs = append(f.mu.inputs, in)
 	f.mu.Unlock()
+	if in, ok := in.(standalone.Input); ok {
+		return f.doAlone(id, runID, in)
+	}
 	if f.do == nil {
 		return nil, engine.NotFound("workflow not found for ID: %s", id.Name)
 	}
 	return f.do(id, runID, in)
+}
+
+// doAlone lets the real core answer an input about the one standalone activity.
+func (f *fakeExecutions) doAlone(id engine.ID, runID string, in standalone.Input) (reply any, err error) {
+	env := &engine.Env{Now: time.Unix(1000, 0).UTC(), Fresh: engine.NewFresh([16]byte(uuid.New())), Namespace: testNamespaces[0], Limits: engine.DefaultLimits()}
+	f.change(func() {
+		run := f.mu.alone
+		var res *standalone.Result
+		if _, start := in.(*standalone.StartExecution); start {
+			res, err = standalone.StepID(env, id, run, in)
+		} else if run == nil || run.Key.ID != id || runID != "" && runID != run.Key.RunID {
+			err = activity.Unknown(id.Name)
+		} else {
+			res, err = standalone.Step(env, run, in)
+		}
+		if err != nil {
+			return
+		}
+		reply = res.Reply
+		if res.New != nil {
+			f.mu.alone = res.New.Run
+		} else if res.Run != nil {
+			run.Apply(res.Run)
+		}
+	})
+	return reply, err
+}
+
+func (f *fakeExecutions) ViewActivity(_ context.Context, id engine.ID, runID string, read func(*standalone.Run)) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if run := f.mu.alone; run == nil || run.Key.ID != id || runID != "" && runID != run.Key.RunID {
+		return activity.Unknown(id.Name)
+	}
+	read(f.mu.alone)
+	return nil
+}
+
+func (f *fakeExecutions) WaitActivity(ctx context.Context, _ engine.RunKey, seen int64) error {
+	for {
+		f.mu.Lock()
+		moved := f.mu.alone.Info.Transitions != seen || !f.mu.alone.Open()
+		changed := f.mu.changed
+		f.mu.Unlock()
+		if moved {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func (f *fakeExecutions) inputs() []engine.Input {
@@ -219,18 +279,22 @@ func (q *fakeQueues) DrainPolls()                        { close(q.drained) }
 
 // fakeVisibility notes the query it was asked.
 type fakeVisibility struct {
-	query string
-	size  int
+	query     string
+	size      int
+	archetype engine.Archetype
 }
 
 func (v *fakeVisibility) List(_ context.Context, r visibility.ListRequest) (*visibility.Page, error) {
-	v.query, v.size = r.Query, r.PageSize
+	v.query, v.size, v.archetype = r.Query, r.PageSize, r.Archetype
 	return &visibility.Page{Executions: []*workflowpb.WorkflowExecutionInfo{{Execution: &commonpb.WorkflowExecution{WorkflowId: "w"}}}}, nil
 }
 
 func (v *fakeVisibility) Count(_ context.Context, r visibility.CountRequest) (*visibility.Count, error) {
-	v.query = r.Query
-	return &visibility.Count{}, nil
+	v.query, v.archetype = r.Query, r.Archetype
+	if r.Query != "GROUP BY ExecutionStatus" {
+		return &visibility.Count{}, nil
+	}
+	return &visibility.Count{Total: 3, Groups: []visibility.Group{{Count: 3}}}, nil
 }
 
 // fakeRegistry has two usable namespaces and a deleted one.
@@ -314,6 +378,8 @@ type edge struct {
 	conn       *grpc.ClientConn
 	api        workflowservice.WorkflowServiceClient
 	operator   operatorservice.OperatorServiceClient
+	// token is that of a task, for tests that need one.
+	token []byte
 }
 
 func newEdge(t *testing.T, adjust ...func(*Options)) *edge {

@@ -22,6 +22,7 @@ func activityInfo(run *standalone.Run, now time.Time) *activitypb.ActivityExecut
 		RunId:                  run.Key.RunID,
 		ActivityType:           &commonpb.ActivityType{Name: s.ActivityType},
 		Status:                 i.Status,
+		RunState:               run.RunState(),
 		TaskQueue:              a.TaskQueue,
 		ScheduleToCloseTimeout: duration.Proto(a.ScheduleToClose),
 		ScheduleToStartTimeout: duration.Proto(a.ScheduleToStart),
@@ -65,7 +66,6 @@ func activityInfo(run *standalone.Run, now time.Time) *activitypb.ActivityExecut
 		info.LastDeploymentVersion = &deploymentpb.WorkerDeploymentVersion{DeploymentName: a.DeploymentName, BuildId: a.DeploymentVersion}
 	}
 	if run.Open() {
-		info.RunState = activityState(a)
 		nextAttempt(info, a, now)
 	} else {
 		info.CloseTime = timestamp(i.CloseTime)

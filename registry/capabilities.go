@@ -19,7 +19,8 @@ type Features struct {
 	PollCompleteOnShutdown bool
 	// Updates: workflow updates, waiting for them or not.
 	Updates bool
-	// StandaloneActivities: executions that are activities.
+	// StandaloneActivities: executions that are activities, their start delay and
+	// what operators do to them. Batches of such operations are not among it.
 	StandaloneActivities bool
 	// WorkflowPause: workflows can be paused and unpaused.
 	WorkflowPause bool
@@ -36,6 +37,10 @@ func Capabilities(f Features) *namespacepb.NamespaceInfo_Capabilities {
 		PollerAutoscaling:               f.PollerAutoscaling,
 		WorkerPollCompleteOnShutdown:    f.PollCompleteOnShutdown,
 		StandaloneActivities:            f.StandaloneActivities,
-		WorkflowPause:                   f.WorkflowPause,
+		StandaloneActivityStartDelay:    f.StandaloneActivities,
+
+		StandaloneActivityOperatorCommands: f.StandaloneActivities,
+
+		WorkflowPause: f.WorkflowPause,
 	}
 }

@@ -202,6 +202,7 @@ var features = registry.Features{
 	PollerAutoscaling:      true,
 	PollCompleteOnShutdown: true,
 	Updates:                true,
+	StandaloneActivities:   true,
 }
 
 // Done is closed when the server cannot go on: its store has failed. What was
