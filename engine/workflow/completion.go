@@ -144,12 +144,12 @@ func (c *completion) carryOut() (*TaskCompleted, error) {
 	if c.discards() {
 		return c.discard()
 	}
-	c.recordCompletion()
+	completed := c.recordCompletion()
 	if c.env.Namespace.BadBinaries[c.req.GetBinaryChecksum()] {
 		return nil, failTask(enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_BINARY,
 			"binary %s is marked as bad deployment", c.req.GetBinaryChecksum())
 	}
-	c.recordWorker()
+	c.recordWorker(completed, c.base.Key.RunID)
 	if err := c.commands(); err != nil {
 		return nil, err
 	}
@@ -189,7 +189,7 @@ func (c *completion) commands() error {
 
 // recordCompletion ends the task in history and state. A virtual task becomes
 // real now, with the times it had.
-func (c *completion) recordCompletion() {
+func (c *completion) recordCompletion() *historypb.HistoryEvent {
 	t := c.info.Task
 	if t.Type != TaskNormal {
 		scheduledID := c.append(scheduledEvent(c.fixed(), t))
@@ -222,6 +222,7 @@ func (c *completion) recordCompletion() {
 	c.info.Closing = false
 	c.info.Sticky = stickyOf(c.req.GetStickyAttributes())
 	c.clearProblems()
+	return ev
 }
 
 func stickyOf(a *taskqueuepb.StickyExecutionAttributes) *Sticky {

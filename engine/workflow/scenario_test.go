@@ -53,6 +53,7 @@ type world struct {
 	runs     map[engine.RunKey]*workflow.Run
 	current  map[string]engine.RunKey
 	history  map[engine.RunKey][]*historypb.HistoryEvent
+	batches  map[engine.RunKey][][]*historypb.HistoryEvent
 	offers   []engine.Task
 	messages []engine.Message
 	tasks    map[string]*workflow.TaskStarted     // by workflow id
@@ -79,6 +80,7 @@ func newWorld(t failer) *world {
 		runs:    map[engine.RunKey]*workflow.Run{},
 		current: map[string]engine.RunKey{},
 		history: map[engine.RunKey][]*historypb.HistoryEvent{},
+		batches: map[engine.RunKey][][]*historypb.HistoryEvent{},
 		tasks:   map[string]*workflow.TaskStarted{},
 		acts:    map[string]*workflow.ActivityStarted{},
 		names:   map[string]string{},
@@ -248,6 +250,7 @@ func (w *world) commit(run *workflow.Run, c *workflow.Change) {
 	if w.saw != nil {
 		w.saw(c)
 	}
+	w.batches[run.Key] = append(w.batches[run.Key], c.Batches...)
 	for _, batch := range c.Batches {
 		for _, ev := range batch {
 			if want := int64(len(w.history[run.Key])) + 1; ev.EventId != want {
@@ -291,6 +294,7 @@ func (w *world) commit(run *workflow.Run, c *workflow.Change) {
 		w.printf("deleted\n")
 	}
 	w.checkOffers(run)
+	w.checkReplay(run)
 }
 
 // checkOffers: what a run says is on offer is what it has offered so far.

@@ -35,6 +35,25 @@ func (d *draft) growth() int64 {
 	return int64(n)
 }
 
+// stateBytes is the sum that growth keeps up.
+func (r *Run) stateBytes() int64 {
+	n := partBytes*(len(r.Timers)+len(r.Children)+len(r.Updates)) + partBytes/2*len(r.Requests) +
+		proto.Size(r.Memo) + proto.Size(r.SearchAttributes)
+	for _, s := range r.Activities {
+		n += activitySize(s)
+	}
+	for _, c := range r.Callbacks {
+		n += callbackSize(c)
+	}
+	for _, x := range r.Signals {
+		n += externalSize(x)
+	}
+	for _, x := range r.Cancels {
+		n += externalSize(x)
+	}
+	return int64(n)
+}
+
 func activitySize(s *activity.State) int {
 	return 2*partBytes + proto.Size(s.HeartbeatDetails) + proto.Size(s.LastFailure) + len(s.Pause.Reason)
 }

@@ -91,6 +91,10 @@ type Start struct {
 	Priority          *commonpb.Priority
 	UserMetadata      *sdkpb.UserMetadata
 	OriginalStartTime time.Time // of the first run before resets
+	// Reset tells of the reset by which the run was made; nil for none. ResetTime
+	// is when.
+	Reset     *ResetOrigin
+	ResetTime time.Time
 	// Linked: the Started event carries links, which the runs that continue this
 	// one inherit.
 	Linked bool
@@ -104,6 +108,14 @@ type Parent struct {
 	Run              engine.RunKey
 	NamespaceName    string
 	InitiatedEventID int64
+}
+
+// ResetOrigin is where a run that was made by a reset comes from.
+type ResetOrigin struct {
+	// BaseRunID is the run whose history it shares, up to EventID: the id of the
+	// WorkflowTaskFailed with which its own history begins.
+	BaseRunID string
+	EventID   int64
 }
 
 // Info is the part of a run that changes often.
@@ -158,6 +170,10 @@ type Info struct {
 	CloseBatchID int64
 	// NewRunID is the successor by continue-as-new, retry, cron or reset.
 	NewRunID string
+	// ResetRunID is the latest run that a reset has made of this one, and
+	// ResetEventID the first event that this one does not share with it.
+	ResetRunID   string
+	ResetEventID int64
 	// DeleteAt is when a closed run is forgotten; zero while open.
 	DeleteAt time.Time
 

@@ -107,6 +107,7 @@ func (d *draft) abortWorkflowTask(in *AbortWorkflowTask) (any, error) {
 	}
 	if t.Type == TaskSpeculative { // its start is in no history
 		t.Reoffered, t.StartedEventID = false, 0
+		t.HistorySizeBytes, t.SuggestContinueAsNew, t.SuggestReasons = 0, false, nil
 	}
 	d.offerTask(t)
 	return nil, nil

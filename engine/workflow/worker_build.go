@@ -6,6 +6,7 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	deploymentpb "go.temporal.io/api/deployment/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
@@ -23,44 +24,46 @@ func deploymentVersion(req *workflowservice.RespondWorkflowTaskCompletedRequest)
 	return &deploymentpb.WorkerDeploymentVersion{DeploymentName: o.GetDeploymentName(), BuildId: o.GetBuildId()}
 }
 
-// recordWorker remembers which build of the worker completed the task: where it
-// was first seen (auto reset points) and that it was (BuildIds).
-func (c *completion) recordWorker() {
-	build, checksum := c.req.GetWorkerVersionStamp().GetBuildId(), c.req.GetBinaryChecksum()
-	c.recordResetPoint(build, checksum)
-	version := deploymentVersion(c.req)
-	if b := c.req.GetVersioningBehavior(); b != enumspb.VERSIONING_BEHAVIOR_UNSPECIFIED || c.info.VersioningInfo != nil {
-		c.info.VersioningInfo = &workflowpb.WorkflowExecutionVersioningInfo{Behavior: b, DeploymentVersion: version}
+// recordWorker remembers which build of the worker completed the task of the
+// event: where it was first seen (auto reset points) and that it was (BuildIds).
+// runID is the run that wrote the event first: it can be reset to it.
+func (d *draft) recordWorker(ev *historypb.HistoryEvent, runID string) {
+	a := ev.GetWorkflowTaskCompletedEventAttributes()
+	build := a.GetWorkerVersion().GetBuildId() //nolint:staticcheck // what unversioned workers say of themselves
+	d.recordResetPoint(ev, runID, build, a.GetBinaryChecksum())
+	version := a.GetDeploymentVersion()
+	if b := a.GetVersioningBehavior(); b != enumspb.VERSIONING_BEHAVIOR_UNSPECIFIED || d.info.VersioningInfo != nil {
+		d.info.VersioningInfo = &workflowpb.WorkflowExecutionVersioningInfo{Behavior: b, DeploymentVersion: version}
 	}
 	if version != nil {
 		return // worker versioning proper is not kept in BuildIds yet
 	}
-	c.addBuildID("unversioned")
+	d.addBuildID("unversioned")
 	if build != "" {
-		c.addBuildID("unversioned:" + build)
+		d.addBuildID("unversioned:" + build)
 	}
 }
 
 // addBuildID adds a token to BuildIds. A run that outlives many builds keeps the
 // newest; the first token, "unversioned", stays.
-func (c *completion) addBuildID(token string) {
-	have := c.systemAttribute(searchattr.BuildIDs)
+func (d *draft) addBuildID(token string) {
+	have := d.systemAttribute(searchattr.BuildIDs)
 	if slices.Contains(have, token) {
 		return
 	}
-	if len(have) > c.env.Limits.AutoResetPoints {
+	if len(have) > d.env.Limits.AutoResetPoints {
 		have = slices.Delete(slices.Clone(have), 1, 2)
 	}
-	c.setSystemAttribute(searchattr.BuildIDs, append(slices.Clip(have), token))
+	d.setSystemAttribute(searchattr.BuildIDs, append(slices.Clip(have), token))
 }
 
 // recordResetPoint notes the first task a build has completed; the oldest
 // points make room.
-func (c *completion) recordResetPoint(build, checksum string) {
+func (d *draft) recordResetPoint(completed *historypb.HistoryEvent, runID, build, checksum string) {
 	if build == "" && checksum == "" {
 		return
 	}
-	points := c.info.AutoResetPoints.GetPoints()
+	points := d.info.AutoResetPoints.GetPoints()
 	for _, p := range points {
 		if p.GetBuildId() == build && p.GetBinaryChecksum() == checksum {
 			return
@@ -69,13 +72,13 @@ func (c *completion) recordResetPoint(build, checksum string) {
 	points = append(slices.Clip(points), &workflowpb.ResetPointInfo{
 		BuildId:                      build,
 		BinaryChecksum:               checksum,
-		RunId:                        c.base.Key.RunID,
-		FirstWorkflowTaskCompletedId: c.completedID,
-		CreateTime:                   timestamp(c.env.Now),
+		RunId:                        runID,
+		FirstWorkflowTaskCompletedId: completed.GetEventId(),
+		CreateTime:                   completed.GetEventTime(),
 		Resettable:                   true,
 	})
-	if extra := len(points) - c.env.Limits.AutoResetPoints; extra > 0 {
+	if extra := len(points) - d.env.Limits.AutoResetPoints; extra > 0 {
 		points = points[extra:]
 	}
-	c.info.AutoResetPoints = &workflowpb.ResetPoints{Points: points}
+	d.info.AutoResetPoints = &workflowpb.ResetPoints{Points: points}
 }

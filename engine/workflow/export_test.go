@@ -1,0 +1,4 @@
+package workflow
+
+// StateBytes is what Info.StateBytes must be.
+var StateBytes = (*Run).stateBytes
