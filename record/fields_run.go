@@ -36,6 +36,13 @@ func startFields(c *coder, s *workflow.Start) {
 	message(c, 23, &s.UserMetadata)
 	c.time(24, &s.OriginalStartTime)
 	c.bool(25, &s.Linked)
+	pointer(c, 26, &s.Reset, resetOriginFields)
+	c.time(27, &s.ResetTime)
+}
+
+func resetOriginFields(c *coder, o *workflow.ResetOrigin) {
+	c.str(1, &o.BaseRunID)
+	c.int(2, &o.EventID)
 }
 
 func parentFields(c *coder, p *workflow.Parent) {
@@ -78,6 +85,8 @@ func infoFields(c *coder, i *workflow.Info) {
 	pointer(c, 31, &i.Pause, pauseFields)
 	c.str(32, &i.PauseRequestID)
 	c.str(33, &i.UnpauseRequestID)
+	c.str(34, &i.ResetRunID)
+	c.int(35, &i.ResetEventID)
 }
 
 func pauseFields(c *coder, p *workflow.Pause) {
