@@ -148,7 +148,9 @@ type Limits struct {
 	BufferedBytes           int
 	HistorySuggestBytes     int64
 	HistorySuggestEvents    int64
-	HistoryMaxBytes         int64
+	HistoryFullBytes        int64 // from here on a run takes no new work
+	HistoryFullEvents       int64
+	HistoryMaxBytes         int64 // beyond these it is terminated
 	HistoryMaxEvents        int64
 	TransactionBytes        int64 // events of one step
 	StateBytes              int64 // of a run, in memory
@@ -170,10 +172,29 @@ type Limits struct {
 	UpdatesInFlightBytes    int // their requests together
 	UpdatesPerRun           int // 0: any number
 	ActivityLinks           int // of a standalone activity
+	ActivityCallbacks       int // of a standalone activity
 	// SpeculativeScheduleToStart is how long a speculative workflow task waits
 	// on a normal queue before it becomes a normal one.
 	SpeculativeScheduleToStart time.Duration
 }
+
+// The history at which a run takes no new work, unless configured. The reference
+// server terminates a run at 51,200 events or 50 MiB. Here a long history costs
+// no more an event than a short one; what bounds it is the disk, and the
+// patience of whoever has to replay it.
+const (
+	DefaultHistoryFullEvents = 1_000_000
+	DefaultHistoryFullBytes  = 2 << 30
+)
+
+// LimitHistory sets the history at which a run takes no new work. What has begun
+// may still be recorded, up to a quarter more.
+func (l *Limits) LimitHistory(events, bytes int64) {
+	l.HistoryFullEvents, l.HistoryMaxEvents = events, beyondFull(events)
+	l.HistoryFullBytes, l.HistoryMaxBytes = bytes, beyondFull(bytes)
+}
+
+func beyondFull(full int64) int64 { return full + full/4 }
 
 // DefaultLimits are the limits of an unconfigured server.
 func DefaultLimits() *Limits {
@@ -194,9 +215,11 @@ func DefaultLimits() *Limits {
 		BufferedBytes:           2 * mib,
 		HistorySuggestBytes:     4 * mib,
 		HistorySuggestEvents:    4096,
-		HistoryMaxBytes:         50 * mib,
-		HistoryMaxEvents:        51200,
-		TransactionBytes:        4 * mib,
+		HistoryFullBytes:        DefaultHistoryFullBytes,
+		HistoryFullEvents:       DefaultHistoryFullEvents,
+		HistoryMaxBytes:         beyondFull(DefaultHistoryFullBytes),
+		HistoryMaxEvents:        beyondFull(DefaultHistoryFullEvents),
+		TransactionBytes:        48 * mib,
 		StateBytes:              8 * mib,
 		LastFailureBytes:        4096,
 		WorkflowTaskHeartbeat:   30 * time.Minute,
@@ -216,6 +239,7 @@ func DefaultLimits() *Limits {
 		UpdatesInFlightBytes:    20 * mib,
 		UpdatesPerRun:           2000,
 		ActivityLinks:           2000,
+		ActivityCallbacks:       2000,
 
 		SpeculativeScheduleToStart: 5 * time.Second,
 	}

@@ -6,6 +6,7 @@ import (
 	activitypb "go.temporal.io/api/activity/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/callback"
 	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/store"
 )
@@ -27,6 +28,7 @@ func WriteStandalone(b *store.Batch, key engine.RunKey, c *standalone.Change) {
 	if c.Outcome != nil {
 		w.put(StateKey{Part: PartAloneOutcome}, encodeMessage(kind(PartAloneOutcome), c.Outcome))
 	}
+	writeNumbered(&w, PartCallback, c.Callbacks, callbackFields)
 	for _, a := range c.Attachments {
 		w.put(StateKey{Part: PartAloneAttachment, Number: a.Number}, encode(kind(PartAloneAttachment), a, attachmentFields))
 	}
@@ -81,6 +83,11 @@ func (l *StandaloneLoader) part(k StateKey, v []byte) (err error) {
 	case PartAloneOutcome:
 		r.Outcome = new(activitypb.ActivityExecutionOutcome)
 		err = decodeMessage(what, v, r.Outcome)
+	case PartCallback:
+		if r.Callbacks == nil {
+			r.Callbacks = make(map[int64]*callback.State)
+		}
+		r.Callbacks[k.Number], err = decode(what, v, callbackFields)
 	case PartAloneAttachment:
 		var a *standalone.Attachment
 		a, err = decode(what, v, attachmentFields)

@@ -7,6 +7,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/callback"
 	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
@@ -83,6 +84,7 @@ func mergeActivity(into, c *standalone.Change) {
 		into.Outcome = c.Outcome
 	}
 	into.Attachments = append(into.Attachments, c.Attachments...)
+	mergeMap(&into.Callbacks, c.Callbacks)
 }
 
 func (a *activityExecution) write(b *store.Batch, _ uint64) {
@@ -145,6 +147,10 @@ func (activityMachine) mayDelete(in engine.Input) bool {
 
 func (activityMachine) start(t *engine.Task, poller engine.Poller) engine.Input {
 	return &standalone.StartAttempt{Stamp: t.Stamp, Poller: poller}
+}
+
+func (activityMachine) called(d *engine.Delivery, a callback.Answer) engine.Input {
+	return &standalone.CallbackAnswered{Number: d.Number, Stamp: d.Stamp, Answer: a}
 }
 
 func (activityMachine) due() engine.Input      { return &standalone.Due{} }

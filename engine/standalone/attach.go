@@ -1,6 +1,7 @@
 package standalone
 
 import (
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
@@ -17,7 +18,11 @@ func useExisting(env *engine.Env, run *Run, req *workflowservice.StartActivityEx
 	if opts.GetAttachLinks() {
 		a.Links = req.GetLinks()
 	}
-	if a.RequestID == "" && len(a.Links) == 0 {
+	var callbacks []*commonpb.Callback
+	if opts.GetAttachCompletionCallbacks() {
+		callbacks = req.GetCompletionCallbacks()
+	}
+	if a.RequestID == "" && len(a.Links)+len(callbacks) == 0 {
 		return &Result{Reply: existing(run)}, nil
 	}
 	if n, limit := len(run.Links()), env.Limits.ActivityLinks; n+len(a.Links) > limit {
@@ -25,6 +30,9 @@ func useExisting(env *engine.Env, run *Run, req *workflowservice.StartActivityEx
 			"cannot attach more than %d links to an activity (%d links already attached)", limit, n)
 	}
 	d := newDraft(env, run)
+	if err := d.attachCallbacks(callbacks, a.RequestID); err != nil {
+		return nil, err
+	}
 	d.change.Attachments = []*Attachment{a}
 	return d.result(existing(run)), nil
 }

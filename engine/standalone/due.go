@@ -15,7 +15,7 @@ func (d *draft) due() (any, error) {
 	case !at.IsZero() && !at.After(d.env.Now):
 		d.forget()
 	default:
-		d.untouched = true
+		d.untouched = !d.dueCallbacks()
 	}
 	return nil, nil
 }

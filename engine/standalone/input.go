@@ -7,6 +7,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
+	"github.com/perdure/perdure/engine/callback"
 )
 
 // Input is one thing that happens to a run. The list below is closed.
@@ -96,25 +97,34 @@ type (
 		Details  *commonpb.Payloads
 		Identity string
 	}
+	// CallbackAnswered reports a try to deliver a completion callback. Reply: nil.
+	// Stale when the report is outdated.
+	CallbackAnswered struct {
+		// Number and Stamp are those of the engine.Delivery.
+		Number int64
+		Stamp  int64
+		Answer callback.Answer
+	}
 	// Due says that a deadline may have passed. Reply: nil.
 	Due struct{}
 )
 
-func (*StartExecution) input() {}
-func (*RequestCancel) input()  {}
-func (*Terminate) input()      {}
-func (*Delete) input()         {}
-func (*Pause) input()          {}
-func (*Unpause) input()        {}
-func (*Reset) input()          {}
-func (*UpdateOptions) input()  {}
-func (*StartAttempt) input()   {}
-func (*AbortAttempt) input()   {}
-func (*Heartbeat) input()      {}
-func (*Complete) input()       {}
-func (*Fail) input()           {}
-func (*Cancel) input()         {}
-func (*Due) input()            {}
+func (*StartExecution) input()   {}
+func (*RequestCancel) input()    {}
+func (*Terminate) input()        {}
+func (*Delete) input()           {}
+func (*Pause) input()            {}
+func (*Unpause) input()          {}
+func (*Reset) input()            {}
+func (*UpdateOptions) input()    {}
+func (*StartAttempt) input()     {}
+func (*AbortAttempt) input()     {}
+func (*Heartbeat) input()        {}
+func (*Complete) input()         {}
+func (*Fail) input()             {}
+func (*Cancel) input()           {}
+func (*CallbackAnswered) input() {}
+func (*Due) input()              {}
 
 // StartedExecution is the reply of StartExecution.
 type StartedExecution struct {

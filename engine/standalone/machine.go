@@ -61,6 +61,8 @@ func (d *draft) step(in Input) (reply any, err error) {
 		return d.fail(in)
 	case *Cancel:
 		return d.acceptCancel(in)
+	case *CallbackAnswered:
+		return d.callbackAnswered(in)
 	case *Due:
 		return d.due()
 	}

@@ -43,6 +43,7 @@ func (d *draft) close(status enumspb.ActivityExecutionStatus, outcome *activityp
 	d.info.StateBytes = d.base.Start.size() + stateSize(d.activity) + int64(proto.Size(outcome))
 	d.change.Outcome = outcome
 	d.change.Closed = true
+	d.callBack(outcome)
 	d.visible = true
 	d.heard = false
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
+	"github.com/perdure/perdure/engine/callback"
 )
 
 // Result is all that a step did. The shell commits it whole or not at all.
@@ -36,6 +37,8 @@ type Change struct {
 	Outcome *activitypb.ActivityExecutionOutcome
 	// Attachments are further ones (a step adds one at most).
 	Attachments []*Attachment
+	// Callbacks are those that changed.
+	Callbacks map[int64]*callback.State
 
 	engine.Effects
 }

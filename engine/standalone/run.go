@@ -1,6 +1,7 @@
 package standalone
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
+	"github.com/perdure/perdure/engine/callback"
 )
 
 // Run is the state of one run of a standalone activity, held by the shard that
@@ -34,6 +36,9 @@ type Run struct {
 	Outcome *activitypb.ActivityExecutionOutcome
 	// Attachments are what later start requests have added to the run, in order.
 	Attachments []*Attachment
+	// Callbacks are told when the run closes, by order of arrival from 1; nil for
+	// none. None is ever removed.
+	Callbacks map[int64]*callback.State
 }
 
 // Start is the part of a run that is fixed at its beginning.
@@ -128,7 +133,7 @@ func (i *Info) open() bool {
 // zero when there is none.
 func (r *Run) NextDeadline() time.Time {
 	if !r.Open() {
-		return r.Info.DeleteAt
+		return earliest(r.Info.DeleteAt, r.callbackDeadline())
 	}
 	return r.Activity.Next()
 }
@@ -152,6 +157,10 @@ func (r *Run) Apply(c *Change) {
 			r.Attachments = append(r.Attachments[:n:n], a)
 		}
 	}
+	if r.Callbacks == nil && len(c.Callbacks) > 0 {
+		r.Callbacks = make(map[int64]*callback.State, len(c.Callbacks))
+	}
+	maps.Copy(r.Callbacks, c.Callbacks)
 }
 
 // Offers are the tasks that are on offer in the run's present state. The shell

@@ -12,6 +12,8 @@ import (
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	"github.com/perdure/perdure/engine/callback"
 )
 
 // input is what a command of a script does to the run; nil for an unknown one.
@@ -45,6 +47,17 @@ func (s *stage) input(d *datadriven.TestData) Input {
 			ResetHeartbeat: d.HasArg("reset-heartbeat"), RestoreOriginalOptions: d.HasArg("restore")}}
 	case "update":
 		return &UpdateOptions{updateOf(d)}
+	case "answer":
+		in := &CallbackAnswered{Number: argNumber(d, "number"), Stamp: argNumber(d, "stamp")}
+		switch {
+		case d.HasArg("accepted"):
+			in.Answer = callback.Answer{Verdict: callback.Accepted}
+		case d.HasArg("refused"):
+			in.Answer = callback.Answer{Verdict: callback.Refused, Failure: &failurepb.Failure{Message: text(d, "refused")}}
+		default:
+			in.Answer = callback.Answer{Verdict: callback.Failed, Failure: &failurepb.Failure{Message: text(d, "failed")}}
+		}
+		return in
 	case "unknown-input":
 		return &StartExecution{}
 	}
@@ -146,6 +159,11 @@ func text(d *datadriven.TestData, key string) string {
 		}
 	}
 	return v
+}
+
+func argNumber(d *datadriven.TestData, key string) (n int64) {
+	fmt.Sscan(text(d, key), &n)
+	return n
 }
 
 func payloads(s string) *commonpb.Payloads {

@@ -26,7 +26,8 @@ import (
 //	start     s2c= s2s= stc= hb= delay=      timeouts and start delay
 //	          initial= max-attempts= non-retryable= priority=
 //	          request= reuse= conflict=       request id and policies: reject, failed-only, use
-//	          attach=request,links links=     what to attach on a conflict; link names
+//	          attach=request,links,callbacks  what to attach on a conflict
+//	          links=a|b callbacks=n           names of links, number of callbacks
 //	          eager                           the starter wants the first attempt
 //	poll      worker=                         take the attempt if it is on offer
 //	heartbeat details= token=                 token: a worker; default the last one; "id" for by-id calls
@@ -39,6 +40,8 @@ import (
 //	pause     request=                        unpause likewise, with jitter=
 //	reset     request= restore keep-paused reset-heartbeat jitter=
 //	update    request= restore path=value...  options
+//	answer    number= stamp= accepted         what became of a try to tell a callback;
+//	                                          or failed= or refused=, with a message
 //	wait                                      let time pass up to at=
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
@@ -84,6 +87,7 @@ func limits() *engine.Limits {
 	l.BlobBytes = 300
 	l.LastFailureBytes = 200
 	l.ActivityLinks = 3
+	l.ActivityCallbacks = 3
 	return l
 }
 
@@ -145,7 +149,11 @@ func (s *stage) start(d *datadriven.TestData) {
 	if attach := text(d, "attach"); attach != "" {
 		req.OnConflictOptions = &commonpb.OnConflictOptions{
 			AttachRequestId: strings.Contains(attach, "request"), AttachLinks: strings.Contains(attach, "links"),
+			AttachCompletionCallbacks: strings.Contains(attach, "callbacks"),
 		}
+	}
+	for range int(argNumber(d, "callbacks")) {
+		req.CompletionCallbacks = append(req.CompletionCallbacks, &commonpb.Callback{})
 	}
 	if sa := text(d, "customer"); sa != "" {
 		req.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{"Customer": {Data: []byte(sa)}}}
@@ -192,6 +200,9 @@ func (s *stage) changed(c *Change) {
 		s.offers = append(s.offers, o)
 		s.say("at %v: attempt %d is offered to %s%s", s.now, s.run.Activity.Attempt, o.Queue.Name, important(o))
 	}
+	for _, x := range c.Deliveries {
+		s.say("at %v: callback %d is told, try %d: %s", s.now, x.Number, x.Stamp, told(x.Completion))
+	}
 	if v := c.Visibility; v != nil && !v.Deleted {
 		s.say("index: %v on %s, version %d", v.Status, v.TaskQueue, v.Version)
 	}
@@ -202,6 +213,16 @@ func (s *stage) changed(c *Change) {
 		s.say("at %v: deleted", s.now)
 		s.run = nil
 	}
+}
+
+func told(c *engine.Completion) string {
+	switch {
+	case c.Canceled:
+		return "canceled, " + show(c.Failure)
+	case c.Failure != nil:
+		return "failed, " + show(c.Failure)
+	}
+	return "result " + string(c.Result.GetData())
 }
 
 func important(t engine.Task) string {

@@ -35,8 +35,7 @@ func startExecution(env *engine.Env, id engine.ID, current *Run, in *StartExecut
 	default:
 		return nil, alreadyStarted(current)
 	}
-	born, reply := begin(env, engine.RunKey{ID: id, RunID: env.Fresh.UUID()}, in, options)
-	return &Result{New: born, Reply: reply}, nil
+	return begin(env, engine.RunKey{ID: id, RunID: env.Fresh.UUID()}, in, options)
 }
 
 func optionsOf(req *workflowservice.StartActivityExecutionRequest) *activity.Request {
@@ -109,9 +108,12 @@ func checkReuse(run *Run, reuse enumspb.ActivityIdReusePolicy) error {
 }
 
 // begin creates the run a request asks for.
-func begin(env *engine.Env, key engine.RunKey, in *StartExecution, o activity.Options) (*Newborn, *StartedExecution) {
+func begin(env *engine.Env, key engine.RunKey, in *StartExecution, o activity.Options) (*Result, error) {
 	s := startOf(env, in, o)
 	d := newDraft(env, &Run{Key: key, Start: s, Info: &Info{StateBytes: s.size()}})
+	if err := d.attachCallbacks(in.Request.GetCompletionCallbacks(), ""); err != nil {
+		return nil, err
+	}
 	a := activity.New(activity.Alone, key.Name, s.ActivityType, o, env.Now)
 	reply := &StartedExecution{RunID: key.RunID, Started: true, Link: link(s.NamespaceName, key)}
 	if s.Eager {
@@ -128,7 +130,7 @@ func begin(env *engine.Env, key engine.RunKey, in *StartExecution, o activity.Op
 	c.Start = s
 	run := &Run{Key: key}
 	run.Apply(c)
-	return &Newborn{Run: run, Change: c}, reply
+	return &Result{New: &Newborn{Run: run, Change: c}, Reply: reply}, nil
 }
 
 // startOf derives the fixed part from a request. An eager attempt is granted
