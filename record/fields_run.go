@@ -87,6 +87,7 @@ func infoFields(c *coder, i *workflow.Info) {
 	c.str(33, &i.UnpauseRequestID)
 	c.str(34, &i.ResetRunID)
 	c.int(35, &i.ResetEventID)
+	message(c, 36, &i.VersioningOverride)
 }
 
 func pauseFields(c *coder, p *workflow.Pause) {

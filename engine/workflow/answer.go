@@ -155,8 +155,11 @@ func (d *draft) childStarted(c *Child, firstRunID string, header *commonpb.Heade
 
 func (d *draft) childStartFailed(c *Child, refusal *engine.Refusal) *historypb.HistoryEvent {
 	cause := enumspb.START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_WORKFLOW_ALREADY_EXISTS
-	if refusal.Kind == engine.KindNamespaceNotFound {
+	switch refusal.Kind {
+	case engine.KindNamespaceNotFound:
 		cause = enumspb.START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_NAMESPACE_NOT_FOUND
+	case engine.KindFailedPrecondition: // the only one a child is refused with: a version its queue does not have
+		cause = enumspb.START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_INVALID_VERSIONING_OVERRIDE
 	}
 	ev := d.event(enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED)
 	ev.Attributes = &historypb.HistoryEvent_StartChildWorkflowExecutionFailedEventAttributes{

@@ -28,6 +28,7 @@ func newborn(env *engine.Env, key engine.RunKey, s *Start, started *historypb.Hi
 	d.requests.put(s.RequestID, &Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, EventID: 1})
 	a := started.GetWorkflowExecutionStartedEventAttributes()
 	d.attachCallbacks(a.GetCompletionCallbacks(), "", started)
+	d.info.VersioningOverride = a.GetVersioningOverride()
 	if len(a.Memo.GetFields()) > 0 {
 		d.setMemo(a.Memo)
 	}

@@ -50,6 +50,7 @@ func (c *completion) continuation(a *commandpb.ContinueAsNewWorkflowExecutionCom
 		runTimeout:       cmp.Or(duration.Of(a.GetWorkflowRunTimeout()), s.RunTimeout),
 		taskTimeout:      cmp.Or(duration.Of(a.GetWorkflowTaskTimeout()), s.TaskTimeout),
 		links:            c.base.Started.GetLinks(),
+		priority:         s.Priority,
 		lastResult:       a.GetLastCompletionResult(),
 		failure:          a.GetFailure(),
 		callbacks:        true,

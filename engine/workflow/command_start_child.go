@@ -17,6 +17,7 @@ import (
 	"github.com/perdure/perdure/engine/retry"
 	"github.com/perdure/perdure/engine/searchattr"
 	"github.com/perdure/perdure/engine/taskqueue"
+	"github.com/perdure/perdure/engine/versioning"
 )
 
 type childAttributes = commandpb.StartChildWorkflowExecutionCommandAttributes
@@ -99,8 +100,9 @@ func (c *completion) checkChildFields(a *childAttributes) error {
 		return engine.Invalid("unknown ParentClosePolicy %d on %s%s", int32(a.GetParentClosePolicy()), on, about)
 	case !known(enumspb.WorkflowIdReusePolicy_name, a.GetWorkflowIdReusePolicy()):
 		return engine.Invalid("unknown WorkflowIdReusePolicy %d on %s%s", int32(a.GetWorkflowIdReusePolicy()), on, about)
-	case a.GetVersioningOverride() != nil:
-		return engine.Invalid("versioning overrides are not supported on %s%s", on, about)
+	}
+	if err := versioning.Check(a.GetVersioningOverride()); err != nil {
+		return engine.Invalid("invalid VersioningOverride on %s%s: %v", on, about, err)
 	}
 	for _, t := range []struct {
 		name string
@@ -187,6 +189,7 @@ func (c *completion) childInitiatedEvent(cmd *commandpb.Command) *historypb.Hist
 			SearchAttributes:             searchattr.WithTypes(c.env.Namespace, a.GetSearchAttributes()),
 			InheritBuildId:               a.GetInheritBuildId(),
 			Priority:                     priority.Merge(a.GetPriority(), c.fixed().Priority),
+			VersioningOverride:           versioning.Normal(a.GetVersioningOverride()),
 		}}
 	return ev
 }

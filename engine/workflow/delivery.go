@@ -31,6 +31,7 @@ func ChildStartRequest(m *engine.Message, namespace string) *workflowservice.Sta
 		Header:                   a.GetHeader(),
 		UserMetadata:             m.Event.GetUserMetadata(),
 		Priority:                 a.GetPriority(),
+		VersioningOverride:       a.GetVersioningOverride(),
 	}
 }
 

@@ -127,6 +127,8 @@ func (d *draft) step(in Input) (reply any, err error) {
 		return d.pauseWorkflow(in)
 	case *UnpauseWorkflow:
 		return d.unpauseWorkflow(in)
+	case *UpdateOptions:
+		return d.updateOptions(in)
 	case *PauseActivity:
 		return d.pauseActivity(in)
 	case *UnpauseActivity:

@@ -3,6 +3,7 @@ package workflow
 import (
 	"time"
 
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine/activity"
@@ -25,10 +26,19 @@ type (
 	UnpauseWorkflow struct {
 		Request *workflowservice.UnpauseWorkflowExecutionRequest
 	}
+	// UpdateOptions changes those of the options that Paths name, in snake case;
+	// other paths than the Path constants are ignored. What is named and not set
+	// is unset. Reply: *workflowservice.UpdateWorkflowExecutionOptionsResponse.
+	UpdateOptions struct {
+		Options  *workflowpb.WorkflowExecutionOptions
+		Paths    []string
+		Identity string
+	}
 )
 
 func (*PauseWorkflow) input()   {}
 func (*UnpauseWorkflow) input() {}
+func (*UpdateOptions) input()   {}
 
 // The inputs by which operators control activities (spec/activity.md 9). None
 // writes history, and none needs a worker.

@@ -203,9 +203,14 @@ func (w *world) start(a *args) {
 		RetryPolicy:              retryPolicy(a),
 		RequestEagerExecution:    a.has("eager"),
 		CompletionCallbacks:      callbacksOf(a),
+		Priority:                 priorityOf(a),
+		UserMetadata:             metadata(a),
+		Links:                    links(a),
+		VersioningOverride:       override(a),
 	}
-	if a.has("attach") || a.has("attach-callbacks") {
-		req.OnConflictOptions = &workflowpb.OnConflictOptions{AttachRequestId: true, AttachCompletionCallbacks: a.has("attach-callbacks")}
+	if withCallbacks := a.has("attach-callbacks"); withCallbacks || a.has("attach") || a.has("attach-links") {
+		req.OnConflictOptions = &workflowpb.OnConflictOptions{AttachRequestId: withCallbacks || a.has("attach"),
+			AttachCompletionCallbacks: withCallbacks, AttachLinks: a.has("attach-links")}
 	}
 	reply := w.stepID(a.at(0), &workflow.StartWorkflow{Request: req})
 	w.started(a.at(0), reply)
@@ -237,23 +242,27 @@ func (w *world) signalWithStart(a *args) {
 		WorkflowIdReusePolicy:    reusePolicy(a.str("reuse")),
 		WorkflowIdConflictPolicy: conflictPolicy(a.str("conflict")),
 		WorkflowStartDelay:       protoDuration(a.str("delay")),
+		Priority:                 priorityOf(a),
+		UserMetadata:             metadata(a),
+		Links:                    links(a),
+		VersioningOverride:       override(a),
 	}})
 	w.started(a.at(0), reply)
 }
 
 func (w *world) signal(a *args) {
 	w.step(w.find(a.at(0)), &workflow.Signal{Request: &workflowservice.SignalWorkflowExecutionRequest{
-		SignalName: a.at(1), RequestId: a.str("request"), Identity: "client", Input: payloads(a.str("input"))}})
+		SignalName: a.at(1), RequestId: a.str("request"), Identity: "client", Input: payloads(a.str("input")), Links: links(a)}})
 }
 
 func (w *world) cancel(a *args) {
 	w.step(w.find(a.at(0)), &workflow.RequestCancel{Request: &workflowservice.RequestCancelWorkflowExecutionRequest{
-		Reason: a.str("reason"), RequestId: a.str("request"), FirstExecutionRunId: a.str("first")}})
+		Reason: a.str("reason"), RequestId: a.str("request"), FirstExecutionRunId: a.str("first"), Links: links(a)}})
 }
 
 func (w *world) terminate(a *args) {
 	w.step(w.find(a.at(0)), &workflow.Terminate{Request: &workflowservice.TerminateWorkflowExecutionRequest{
-		Reason: a.str("reason"), FirstExecutionRunId: a.str("first")}})
+		Reason: a.str("reason"), FirstExecutionRunId: a.str("first"), Links: links(a)}})
 }
 
 // offer is the first task on offer on a queue.

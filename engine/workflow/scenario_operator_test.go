@@ -4,12 +4,15 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
+	deploymentpb "go.temporal.io/api/deployment/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"pgregory.net/rapid"
 
@@ -22,6 +25,7 @@ import (
 // those with id=A or type=T, or all.
 //
 //	pause ID [reason=] [request=]; unpause ID [reason=] [request=]
+//	options ID [priority=N|none] [fairness=K] [weight=W] [override=auto|pinned|none]
 //	pause-activity ID [id=|type=] [reason=] [request=]
 //	unpause-activity ID [id=|type=] [jitter=] [reset-attempts] [reset-heartbeat]
 //	reset-activity ID [id=|type=] [jitter=] [reset-heartbeat] [keep-paused] [restore]
@@ -36,6 +40,7 @@ func init() {
 		w.step(w.find(a.at(0)), &workflow.UnpauseWorkflow{Request: &workflowservice.UnpauseWorkflowExecutionRequest{
 			Identity: "operator", Reason: a.str("reason"), RequestId: a.str("request")}})
 	}
+	commands["options"] = (*world).setOptions
 	commands["pause-activity"] = func(w *world, a *args) {
 		w.step(w.find(a.at(0)), &workflow.PauseActivity{
 			Which: selection(a), Identity: "operator", Reason: a.str("reason"), RequestID: a.str("request")})
@@ -65,7 +70,8 @@ func init() {
 // drawOperation picks what an operator does to the activities of a run.
 func drawOperation(t *rapid.T, id string) string {
 	if rapid.IntRange(0, 2).Draw(t, "whole") == 0 {
-		return rapid.SampledFrom([]string{"pause", "pause request=p1", "unpause", "unpause", "unpause request=u1", "unpause request=u2"}).Draw(t, "pause") + " " + id
+		return rapid.SampledFrom([]string{"pause", "pause request=p1", "unpause", "unpause", "unpause request=u1", "unpause request=u2",
+			"options priority=2", "options priority=4 fairness=k", "options priority=none", "options override=auto", "options override=none"}).Draw(t, "pause") + " " + id
 	}
 	which := rapid.SampledFrom([]string{"", " type=charge", " id=x0", " id=y1"}).Draw(t, "which")
 	return rapid.SampledFrom([]string{
@@ -145,6 +151,56 @@ func checkAwake(t *rapid.T, w *world, run *workflow.Run) {
 	if !seen {
 		t.Fatalf("the worker has not seen all that happened, and there is no workflow task")
 	}
+}
+
+// setOptions changes the options named: "none" unsets one.
+func (w *world) setOptions(a *args) {
+	in := &workflow.UpdateOptions{Identity: "operator", Options: &workflowpb.WorkflowExecutionOptions{}}
+	number := func(s string) float64 {
+		n, err := strconv.ParseFloat(s, 32)
+		if err != nil {
+			w.t.Fatalf("%v", err)
+		}
+		return n
+	}
+	p := &commonpb.Priority{FairnessKey: a.str("fairness")}
+	for _, field := range []struct{ key, path string }{
+		{"priority", workflow.PathPriorityKey}, {"fairness", workflow.PathFairnessKey}, {"weight", workflow.PathFairnessWeight}, {"override", workflow.PathVersioningOverride},
+	} {
+		if a.str(field.key) != "" {
+			in.Paths = append(in.Paths, field.path)
+		}
+	}
+	switch {
+	case a.str("priority") == "none":
+		in.Paths = append(in.Paths, workflow.PathPriority)
+	case a.str("priority") != "":
+		p.PriorityKey = int32(number(a.str("priority")))
+	}
+	if a.str("weight") != "" {
+		p.FairnessWeight = float32(number(a.str("weight")))
+	}
+	if a.str("priority") != "none" {
+		in.Options.Priority = p
+	}
+	in.Options.VersioningOverride = override(a)
+	reply := w.step(w.find(a.at(0)), in)
+	if r, ok := reply.(*workflowservice.UpdateWorkflowExecutionOptionsResponse); ok {
+		w.printf("reply: %s\n", describeMessageValue(r.GetWorkflowExecutionOptions()))
+	}
+}
+
+// override is the versioning override of override=auto or override=pinned.
+func override(a *args) *workflowpb.VersioningOverride {
+	switch a.str("override") {
+	case "auto":
+		return &workflowpb.VersioningOverride{Override: &workflowpb.VersioningOverride_AutoUpgrade{AutoUpgrade: true}}
+	case "pinned":
+		return &workflowpb.VersioningOverride{Override: &workflowpb.VersioningOverride_Pinned{Pinned: &workflowpb.VersioningOverride_PinnedOverride{
+			Behavior: workflowpb.VersioningOverride_PINNED_OVERRIDE_BEHAVIOR_PINNED,
+			Version:  &deploymentpb.WorkerDeploymentVersion{DeploymentName: "dep1", BuildId: "b1"}}}}
+	}
+	return nil
 }
 
 func selection(a *args) workflow.ActivitySelection {

@@ -51,6 +51,7 @@ func describeEvent(ev *historypb.HistoryEvent) string {
 	if ev.WorkerMayIgnore {
 		b.WriteString(" worker_may_ignore")
 	}
+	b.WriteString(describeAlong(ev))
 	return b.String()
 }
 
@@ -162,7 +163,11 @@ func describeOffer(t engine.Task) string {
 	if t.IsWorkflow() {
 		kind = "workflow task"
 	}
-	return fmt.Sprintf("%s %s#%d on %s", kind, t.Run.Name, t.EventID, t.Queue.Name)
+	text := fmt.Sprintf("%s %s#%d on %s", kind, t.Run.Name, t.EventID, t.Queue.Name)
+	if t.Priority != 0 || t.FairnessKey != "" {
+		text += strings.TrimRight(fmt.Sprintf(" priority=%d %s", t.Priority, t.FairnessKey), " ")
+	}
+	return text
 }
 
 func describeMessage(m engine.Message) string {

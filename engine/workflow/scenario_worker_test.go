@@ -30,7 +30,7 @@ func command(w *world, line string) *commandpb.Command {
 	if !ok {
 		w.t.Fatalf("unknown workflow command %s", cmd)
 	}
-	return make(a)
+	return takeAlong(make(a), a)
 }
 
 var workerCommands = map[string]func(a *args) *commandpb.Command{

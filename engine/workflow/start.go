@@ -17,6 +17,7 @@ import (
 	"github.com/perdure/perdure/engine/retry"
 	"github.com/perdure/perdure/engine/searchattr"
 	"github.com/perdure/perdure/engine/taskqueue"
+	"github.com/perdure/perdure/engine/versioning"
 )
 
 // startWorkflow starts a run, or answers by the id policies (spec/workflow.md
@@ -56,13 +57,10 @@ func startWorkflow(env *engine.Env, id engine.ID, current *Run, in *StartWorkflo
 
 // refuseUnbuilt refuses what this server does not do yet, rather than ignore it.
 func refuseUnbuilt(req *workflowservice.StartWorkflowExecutionRequest) error {
-	switch {
-	case req.GetVersioningOverride() != nil:
-		return engine.Refuse(engine.KindUnimplemented, "Versioning overrides are not supported by this server.")
-	case req.GetTimeSkippingConfig() != nil:
+	if req.GetTimeSkippingConfig() != nil {
 		return engine.Refuse(engine.KindUnimplemented, "The Time-Skipping feature is not enabled for namespace.")
 	}
-	return nil
+	return versioning.CheckQueue(req.GetVersioningOverride(), req.GetTaskQueue().GetName())
 }
 
 // startPolicies resolves defaults and the deprecated reuse policy.
@@ -276,6 +274,7 @@ func startOf(env *engine.Env, key engine.RunKey, in *StartWorkflow) (*Start, *hi
 	a.Header = req.GetHeader()
 	a.Memo = searchattr.MergeMemo(nil, req.GetMemo())
 	a.SearchAttributes = searchattr.WithTypes(env.Namespace, req.GetSearchAttributes())
+	a.VersioningOverride = versioning.Normal(req.GetVersioningOverride())
 	a.ContinuedFailure = req.GetContinuedFailure()
 	a.LastCompletionResult = req.GetLastCompletionResult()
 	a.CompletionCallbacks = req.GetCompletionCallbacks()

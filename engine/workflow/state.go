@@ -179,7 +179,10 @@ type Info struct {
 
 	LastWorkerIdentity string
 	AutoResetPoints    *workflowpb.ResetPoints
+	// VersioningInfo is that of the worker that has completed the last workflow
+	// task, VersioningOverride what was asked for in its stead; see Versioning.
 	VersioningInfo     *workflowpb.WorkflowExecutionVersioningInfo
+	VersioningOverride *workflowpb.VersioningOverride
 	// LastTaskFailure is shown to operators.
 	LastTaskFailure *failurepb.Failure
 

@@ -38,6 +38,7 @@ type successor struct {
 	runTimeout       time.Duration
 	taskTimeout      time.Duration
 	links            []*commonpb.Link
+	priority         *commonpb.Priority
 	lastResult       *commonpb.Payloads
 	failure          *failurepb.Failure
 	// callbacks: the run's completion callbacks wait for the next run's end.
@@ -69,7 +70,7 @@ func (d *draft) succeed(next successor) (runID string) {
 		RunTimeout:        runTimeout(next.runTimeout, old.ExecutionTimeout),
 		Parent:            old.Parent,
 		Root:              old.Root,
-		Priority:          old.Priority,
+		Priority:          next.priority,
 		Linked:            len(next.links) > 0,
 	}
 	s.TaskTimeout = workflowTaskTimeout(d.env.Limits, next.taskTimeout, s.RunTimeout)
@@ -145,6 +146,7 @@ func (d *draft) again() successor {
 		runTimeout:       s.RunTimeout,
 		taskTimeout:      s.TaskTimeout,
 		links:            d.base.Started.GetLinks(),
+		priority:         a.GetPriority(),
 		lastResult:       a.GetLastCompletionResult(),
 	}
 }

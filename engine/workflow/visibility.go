@@ -22,7 +22,7 @@ func (d *draft) visibilityRecord() *engine.VisibilityRecord {
 		Memo:             d.memo(),
 		SearchAttributes: d.searchAttributes(),
 		Root:             rootOf(d.base.Key, s),
-		VersioningInfo:   i.VersioningInfo,
+		VersioningInfo:   i.Versioning(),
 		Version:          i.Transitions,
 		Deleted:          d.change.Deleted,
 	}

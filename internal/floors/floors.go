@@ -60,6 +60,7 @@ var Plan = []Area{
 	{Path: "engine/retry", Floor: machine, Beside: leaves("a retry policy is made of durations")},
 	{Path: "engine/searchattr", Floor: machine, Beside: leaves("attributes are checked beside others")},
 	{Path: "engine/taskqueue", Floor: machine, Beside: leaves("queue names are checked beside others")},
+	{Path: "engine/versioning", Floor: machine},
 	{Path: "engine/callback", Floor: machine, Beside: leaves("tries back off")},
 	{Path: "engine/activity", Floor: machine, Beside: leaves("attempts back off, and options are checked")},
 	{Path: "engine/workflow", Floor: machine, Beside: with(leaves("a command is checked by the shared rules"),
@@ -104,7 +105,7 @@ var Plan = []Area{
 // import nothing of that floor but one another.
 func leaves(why string) map[string]string {
 	m := make(map[string]string)
-	for _, leaf := range []string{"callback", "cron", "duration", "priority", "retry", "searchattr", "taskqueue"} {
+	for _, leaf := range []string{"callback", "cron", "duration", "priority", "retry", "searchattr", "taskqueue", "versioning"} {
 		m["engine/"+leaf] = why
 	}
 	return m
