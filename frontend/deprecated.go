@@ -76,16 +76,6 @@ func (f *Frontend) UpdateWorkerConfig(context.Context, *workflowservice.UpdateWo
 	return nil, serviceerror.NewUnimplemented("UpdateWorkerConfig command is not enabled.")
 }
 
-// PauseWorkflowExecution is off, as by default (workflow.md 8.1).
-func (f *Frontend) PauseWorkflowExecution(_ context.Context, r *workflowservice.PauseWorkflowExecutionRequest) (*workflowservice.PauseWorkflowExecutionResponse, error) {
-	return nil, serviceerror.NewUnimplementedf("workflow pause is not enabled for namespace: %s", r.GetNamespace())
-}
-
-// UnpauseWorkflowExecution is off, as by default (workflow.md 8.1).
-func (f *Frontend) UnpauseWorkflowExecution(_ context.Context, r *workflowservice.UnpauseWorkflowExecutionRequest) (*workflowservice.UnpauseWorkflowExecutionResponse, error) {
-	return nil, serviceerror.NewUnimplementedf("workflow pause is not enabled for namespace: %s", r.GetNamespace())
-}
-
 // CreateWorkflowRule is off, as by default (workflow.md 8.3).
 func (f *Frontend) CreateWorkflowRule(context.Context, *workflowservice.CreateWorkflowRuleRequest) (*workflowservice.CreateWorkflowRuleResponse, error) {
 	return nil, serviceerror.NewUnimplemented("method CreateWorkflowRule not supported")

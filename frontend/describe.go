@@ -81,7 +81,7 @@ func executionInfo(run *workflow.Run) *workflowpb.WorkflowExecutionInfo {
 		SearchAttributes:     run.SearchAttributes,
 		AutoResetPoints:      i.AutoResetPoints,
 		TaskQueue:            s.TaskQueue,
-		VersioningInfo:       i.VersioningInfo,
+		VersioningInfo:       i.Versioning(),
 		WorkerDeploymentName: i.VersioningInfo.GetDeploymentVersion().GetDeploymentName(),
 		Priority:             s.Priority,
 	}
@@ -105,6 +105,9 @@ func extendedInfo(run *workflow.Run) *workflowpb.WorkflowExecutionExtendedInfo {
 		RunExpirationTime:       timestamp(run.Start.RunDeadline),
 		CancelRequested:         run.Info.CancelRequested,
 		OriginalStartTime:       timestamp(run.Start.OriginalStartTime),
+	}
+	if p := run.Info.Pause; p != nil {
+		info.PauseInfo = &workflowpb.WorkflowExecutionPauseInfo{Identity: p.Identity, PausedTime: timestamp(p.Time), Reason: p.Reason}
 	}
 	if len(run.Requests) > 0 {
 		info.RequestIdInfos = make(map[string]*workflowpb.RequestIdInfo, len(run.Requests))

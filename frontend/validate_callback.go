@@ -2,11 +2,9 @@ package frontend
 
 import (
 	"net/url"
-	"strings"
 
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
-	workflowpb "go.temporal.io/api/workflow/v1"
 )
 
 // Limits of a completion callback (workflow.md 1.11).
@@ -63,38 +61,4 @@ func checkCallbackURL(text string) error {
 	}
 	// The list of allowed addresses is empty until callbacks can be configured.
 	return invalidf("invalid url: url does not match any configured callback address: %s", text)
-}
-
-// checkVersioningOverride is WV-51. Worker Deployments are not built yet, so no
-// queue has any version to pin to.
-func checkVersioningOverride(o *workflowpb.VersioningOverride, queue string) error {
-	switch v := o.GetOverride().(type) {
-	case *workflowpb.VersioningOverride_Pinned:
-		version := v.Pinned.GetVersion()
-		if version == nil {
-			return invalid("must provide version if override is pinned.")
-		}
-		if v.Pinned.GetBehavior() == workflowpb.VersioningOverride_PINNED_OVERRIDE_BEHAVIOR_UNSPECIFIED {
-			return invalid("must specify pinned override behavior if override is pinned.")
-		}
-		return notInQueue(version.GetDeploymentName()+":"+version.GetBuildId(), queue)
-	case *workflowpb.VersioningOverride_AutoUpgrade:
-		if !v.AutoUpgrade {
-			return invalid("auto-upgrade override must be true")
-		}
-	case *workflowpb.VersioningOverride_OneTime:
-		version := v.OneTime.GetTargetDeploymentVersion()
-		if version == nil {
-			return invalid("must provide version if override is pinned.")
-		}
-		return notInQueue(version.GetDeploymentName()+":"+version.GetBuildId(), queue)
-	}
-	if pinned := o.GetPinnedVersion(); pinned != "" { // the old field
-		return notInQueue(strings.Replace(pinned, ".", ":", 1), queue)
-	}
-	return nil
-}
-
-func notInQueue(version, queue string) error {
-	return serviceerror.NewFailedPreconditionf("Pinned version '%s' is not present in task queue '%s' of type 'Workflow'", version, queue)
 }

@@ -5,7 +5,6 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -18,6 +17,7 @@ import (
 	"github.com/perdure/perdure/engine/retry"
 	"github.com/perdure/perdure/engine/searchattr"
 	"github.com/perdure/perdure/engine/taskqueue"
+	"github.com/perdure/perdure/engine/versioning"
 )
 
 // starting is what the requests have in common that may start a workflow.
@@ -150,7 +150,7 @@ func (f *Frontend) checkStartTail(ctx context.Context, r starting, callbacks []*
 		func() error { return checkCallbacks(callbacks) },
 		func() error { return checkLinks(r.GetLinks(), f.limits) },
 		func() error { return checkTimeSkipping(r.GetTimeSkippingConfig()) },
-		func() error { return checkVersioningOverride(r.GetVersioningOverride(), r.GetTaskQueue().GetName()) },
+		func() error { return versioning.Check(r.GetVersioningOverride()) },
 		func() error { return f.checkBlob(r.GetInput()) },
 		func() error {
 			if proto.Size(r.GetMemo()) > f.limits.MemoBytes {
@@ -217,7 +217,7 @@ func checkOnConflict(o *workflowpb.OnConflictOptions) error {
 
 func checkTimeSkipping(c *commonpb.TimeSkippingConfig) error {
 	if c != nil {
-		return serviceerror.NewUnimplemented("The Time-Skipping feature is not enabled for namespace.")
+		return errTimeSkipping
 	}
 	return nil
 }

@@ -203,6 +203,7 @@ var features = registry.Features{
 	PollCompleteOnShutdown: true,
 	Updates:                true,
 	StandaloneActivities:   true,
+	WorkflowPause:          true,
 }
 
 // Done is closed when the server cannot go on: its store has failed. What was
