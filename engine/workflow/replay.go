@@ -205,6 +205,7 @@ func (r *Replay) started(ev *historypb.HistoryEvent) error {
 	d.attachCallbacks(a.GetCompletionCallbacks(), "", ev)
 	r.origin = s.OriginalRunID
 	d.info.AutoResetPoints = a.GetPrevAutoResetPoints()
+	d.info.VersioningOverride = a.GetVersioningOverride()
 	if len(a.GetMemo().GetFields()) > 0 {
 		d.setMemo(a.GetMemo())
 	}

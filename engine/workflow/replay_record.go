@@ -31,6 +31,7 @@ func (r *Replay) signaled(ev *historypb.HistoryEvent) error {
 }
 
 func (r *Replay) optionsUpdated(ev *historypb.HistoryEvent) error {
+	r.draft.optionsUpdated(ev)
 	a := ev.GetWorkflowExecutionOptionsUpdatedEventAttributes()
 	r.requested(a.GetAttachedRequestId(), ev)
 	r.draft.attachCallbacks(a.GetAttachedCompletionCallbacks(), a.GetAttachedRequestId(), ev)
