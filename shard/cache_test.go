@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/perdure/perdure/engine/activity"
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
@@ -144,5 +146,36 @@ func TestI11CacheIsBounded(t *testing.T) {
 	}
 	if s := w.host.shards[0].Load(); len(s.entries) > 10+2 {
 		t.Errorf("%d entries in memory", len(s.entries))
+	}
+}
+
+// What is used again and again stays in memory although a burst of others comes
+// by, and more of it than there is room for others.
+func TestRegularRunsStay(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.CacheRuns = 10 })
+	const regular = 2 * 10
+	for i := range regular {
+		id := fmt.Sprint("regular", i)
+		w.doAlone(id, startAlone(id))
+		started := w.takeAlone()
+		w.advance(regularAfter)
+		w.doAlone(id, &standalone.Heartbeat{Stamp: started.Activity.Stamp})
+	}
+	for i := range 100 {
+		id := fmt.Sprint("burst", i)
+		w.do(id, "", startOf(id))
+		w.take()
+	}
+	reads := 0
+	w.faults.Read = func(store.Key) memstore.ReadFault { reads++; return memstore.ReadFault{} }
+	for i := range regular {
+		w.doAlone(fmt.Sprint("regular", i), &standalone.Heartbeat{Stamp: activity.ByID})
+	}
+	if s := w.host.shards[0].Load(); reads > 0 || s.held > 10+regular {
+		t.Errorf("%d reads of what is used all the time; %d runs in memory", reads, s.held)
+	}
+	w.advance(time.Minute)
+	if s := w.host.shards[0].Load(); len(s.entries) > 0 {
+		t.Errorf("%d entries in memory although all are idle", len(s.entries))
 	}
 }

@@ -61,10 +61,12 @@ type entry struct {
 	// ones may not overtake them.
 	outgoing int
 
-	touched time.Time
+	// made is when the entry was, touched when it was last in use.
+	made, touched time.Time
 	// leaving: the entry goes from memory once what it wrote for that is durable.
 	leaving bool
-	place   *list.Element // in shard.recent
+	place   *list.Element // in shard.recent.once, or .again if regular
+	regular bool
 }
 
 // held is a run in memory.
@@ -96,21 +98,6 @@ type held struct {
 	awaited bool
 	queries *runQueries
 	updates map[string][]*updateWaiter // who waits, by update id
-}
-
-// entryOf finds or makes the entry of an id and notes that it is in use.
-func (s *shard) entryOf(id engine.ID, slot store.Slot) *entry {
-	e := s.entries[id]
-	if e == nil {
-		e = &entry{id: id, slot: slot, runs: make(map[string]*held)}
-		s.entries[id] = e
-		e.place = s.recent.PushFront(e)
-	} else {
-		s.recent.MoveToFront(e.place)
-	}
-	e.touched = s.now
-	e.leaving = false
-	return e
 }
 
 func (s *shard) hold(e *entry, runID string, run execution) *held {
@@ -158,7 +145,7 @@ func (s *shard) evict(e *entry) bool {
 	for _, h := range e.runs {
 		s.leave(h)
 	}
-	s.recent.Remove(e.place)
+	s.recent.remove(e)
 	delete(s.entries, e.id)
 	return true
 }
@@ -201,38 +188,4 @@ func (s *shard) retire(h *held) {
 	if h.entry.current != h.key.RunID && s.release(h) {
 		s.leave(h)
 	}
-}
-
-// evictions keeps the number of runs in memory within bounds, and lets go of
-// idle ones. It gives up for this turn when it has met a few that are pinned: a
-// cache full of those must not cost the loop its speed.
-func (s *shard) evictions() {
-	const maxPinned, maxEvicted = 32, 1000
-	for pinned, evicted := 0, 0; pinned < maxPinned && evicted < maxEvicted; {
-		oldest := s.recent.Back()
-		if oldest == nil {
-			return
-		}
-		e := oldest.Value.(*entry)
-		idle := !s.now.Before(e.touched.Add(s.opt.IdleAfter))
-		if !idle && max(s.held, len(s.entries)) <= s.room {
-			return
-		}
-		if s.evict(e) {
-			evicted++
-			continue
-		}
-		pinned++
-		s.entryOf(e.id, e.slot) // to the front: look at the next one
-		e.leaving = true
-	}
-}
-
-// idleAt is when the next entry will have been idle for long enough.
-func (s *shard) idleAt() time.Time {
-	oldest := s.recent.Back()
-	if oldest == nil {
-		return time.Time{}
-	}
-	return oldest.Value.(*entry).touched.Add(s.opt.IdleAfter)
 }

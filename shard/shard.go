@@ -49,7 +49,7 @@ type shard struct {
 	now time.Time
 
 	entries map[engine.ID]*entry
-	recent  *list.List // entries, the one used last first
+	recent  recent
 	held    int
 	ready   []*entry
 	aside   map[engine.ID]error
@@ -106,7 +106,6 @@ func newShard(h *Host, index int, slots store.SlotRange, st store.Shard, aside m
 		opened:   h.opt.Clock.Now().UTC().Round(0),
 		stopped:  make(chan struct{}),
 		entries:  make(map[engine.ID]*entry),
-		recent:   list.New(),
 		aside:    aside,
 		open:     newBatch(1),
 		sequence: record.FirstSequence(st.Epoch()),
@@ -290,7 +289,18 @@ func (s *shard) finishAll(fault error) {
 	for _, r := range append(s.inputs, left...) {
 		s.finish(r, nil, fault)
 	}
-	for at := s.recent.Front(); at != nil; at = at.Next() {
+	s.dropEntries(&s.recent.once, fault)
+	s.dropEntries(&s.recent.again, fault)
+	s.opt.Metrics.Loaded(-s.held)
+	s.entries, s.recent, s.held = map[engine.ID]*entry{}, recent{}, 0
+	s.reports, s.inputs = nil, nil
+	s.ready, s.flying, s.deferred, s.readers = nil, nil, nil, nil
+	close(s.stopped)
+}
+
+// dropEntries fails all who wait for the executions of a list.
+func (s *shard) dropEntries(l *list.List, fault error) {
+	for at := l.Front(); at != nil; at = at.Next() {
 		e := at.Value.(*entry)
 		for _, r := range e.waiting {
 			s.finish(r, nil, fault)
@@ -301,11 +311,6 @@ func (s *shard) finishAll(fault error) {
 			s.dropUpdates(h)
 		}
 	}
-	s.opt.Metrics.Loaded(-s.held)
-	s.entries, s.recent, s.held = map[engine.ID]*entry{}, list.New(), 0
-	s.reports, s.inputs = nil, nil
-	s.ready, s.flying, s.deferred, s.readers = nil, nil, nil, nil
-	close(s.stopped)
 }
 
 // stop begins a clean end: nothing new is taken, what is under way is finished

@@ -1,0 +1,112 @@
+package shard
+
+import (
+	"container/list"
+	"time"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/store"
+)
+
+// recent orders the entries in memory by their last use, in two lists, the one
+// used last first. An entry comes into the first list, and into the second when
+// it is in use again after a while. So a burst of executions that come and go
+// does not drive out those that are used all the time (activities that
+// heartbeat, say), and these may be more than the burst has room for. With one
+// list, 10,000 activities that heartbeat in turn and room for 9,999 meant that
+// every heartbeat read its run and drove out, and wrote, the one that was next.
+type recent struct{ once, again list.List }
+
+// regularAfter is how long an entry must have been in memory when it is used
+// again: longer than a short workflow takes.
+const regularAfter = time.Second
+
+// regularRoom is how many times Options.CacheRuns are kept of those.
+const regularRoom = 2
+
+// used notes that an entry is in use.
+func (r *recent) used(e *entry, now time.Time) {
+	switch {
+	case e.place == nil:
+		e.made = now
+		e.place = r.once.PushFront(e)
+	case !e.regular && now.Sub(e.made) >= regularAfter:
+		r.once.Remove(e.place)
+		e.regular = true
+		e.place = r.again.PushFront(e)
+	default:
+		r.listOf(e).MoveToFront(e.place)
+	}
+	e.touched = now
+	e.leaving = false
+}
+
+func (r *recent) listOf(e *entry) *list.List {
+	if e.regular {
+		return &r.again
+	}
+	return &r.once
+}
+
+func (r *recent) remove(e *entry) { r.listOf(e).Remove(e.place) }
+
+// oldest is the entry of a list that was not in use for the longest; nil when
+// the list is empty.
+func oldest(l *list.List) *entry {
+	at := l.Back()
+	if at == nil {
+		return nil
+	}
+	return at.Value.(*entry)
+}
+
+// entryOf finds or makes the entry of an id and notes that it is in use.
+func (s *shard) entryOf(id engine.ID, slot store.Slot) *entry {
+	e := s.entries[id]
+	if e == nil {
+		e = &entry{id: id, slot: slot, runs: make(map[string]*held)}
+		s.entries[id] = e
+	}
+	s.recent.used(e, s.now)
+	return e
+}
+
+// evictions keeps the number of runs in memory within bounds, and lets go of
+// idle ones.
+func (s *shard) evictions() {
+	// An entry may hold several runs: they count against the room of the first list.
+	more := max(0, s.held-len(s.entries))
+	s.evictFrom(&s.recent.once, s.room-more)
+	s.evictFrom(&s.recent.again, regularRoom*s.room)
+}
+
+// evictFrom lets the entries of a list go that are idle or too many. It gives up
+// for this turn when it has met a few that are pinned: a cache full of those must
+// not cost the loop its speed.
+func (s *shard) evictFrom(l *list.List, room int) {
+	const maxPinned, maxEvicted = 32, 1000
+	for pinned, evicted := 0, 0; pinned < maxPinned && evicted < maxEvicted; {
+		e := oldest(l)
+		if e == nil || l.Len() <= room && s.now.Before(e.touched.Add(s.opt.IdleAfter)) {
+			return
+		}
+		if s.evict(e) {
+			evicted++
+			continue
+		}
+		pinned++
+		l.MoveToFront(e.place) // look at the next one
+		e.touched = s.now
+		e.leaving = true
+	}
+}
+
+// idleAt is when the next entry will have been idle for long enough.
+func (s *shard) idleAt() (at time.Time) {
+	for _, l := range []*list.List{&s.recent.once, &s.recent.again} {
+		if e := oldest(l); e != nil && (at.IsZero() || e.touched.Add(s.opt.IdleAfter).Before(at)) {
+			at = e.touched.Add(s.opt.IdleAfter)
+		}
+	}
+	return at
+}
