@@ -174,6 +174,9 @@ func (c *completion) carryOut() (*TaskCompleted, error) {
 // commands carries out the commands, and after them the messages that no command
 // has named. Before a command that closes the run, though: nothing can follow it.
 func (c *completion) commands() error {
+	if err := c.checkCommandsFit(); err != nil {
+		return err
+	}
 	for _, cmd := range c.req.GetCommands() {
 		if closesRun(cmd.GetCommandType()) {
 			if err := c.otherMessages(); err != nil {

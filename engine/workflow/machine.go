@@ -69,7 +69,7 @@ func StepID(env *engine.Env, id engine.ID, current *Run, in Input) (*Result, err
 	if err != nil {
 		return nil, asRefusal(err)
 	}
-	return withinLimits(env, current, in, res), nil
+	return withinLimits(env, current, in, res)
 }
 
 // Step carries out an input that concerns one run. An error is always an
@@ -80,14 +80,14 @@ func Step(env *engine.Env, run *Run, in Input) (*Result, error) {
 		if err != nil {
 			return nil, asRefusal(err)
 		}
-		return withinLimits(env, run, in, res), nil
+		return withinLimits(env, run, in, res)
 	}
 	d := newDraft(env, run)
 	reply, err := d.step(in)
 	if err != nil {
 		return nil, asRefusal(err)
 	}
-	return withinLimits(env, run, in, d.result(reply)), nil
+	return withinLimits(env, run, in, d.result(reply))
 }
 
 // step is the switch over the inputs of one run; there is no logic in it.

@@ -27,7 +27,7 @@ func TestInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
 		w.limits.BufferedEvents = 3
-		w.limits.HistoryMaxEvents = 120
+		w.limits.LimitHistory(100, w.limits.HistoryFullBytes)
 		for range 80 {
 			line, input := draw(t, w)
 			if line == "" {

@@ -149,7 +149,9 @@ func (w *world) limit(a *args) {
 	case "buffered-events":
 		w.limits.BufferedEvents = n
 	case "history-events":
-		w.limits.HistoryMaxEvents = int64(n)
+		w.limits.LimitHistory(int64(n), w.limits.HistoryFullBytes)
+	case "history-bytes":
+		w.limits.LimitHistory(w.limits.HistoryFullEvents, int64(n))
 	case "suggest-events":
 		w.limits.HistorySuggestEvents = int64(n)
 	case "signals":

@@ -55,7 +55,7 @@ func (d *draft) checkSignal() error {
 	case d.info.Closing && d.taskStarted() && !d.info.Task.Reoffered:
 		return closingRun()
 	}
-	return nil
+	return d.checkRoom()
 }
 
 // closingRun asks the caller to come again: the worker tries to close the run,

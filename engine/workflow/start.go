@@ -154,6 +154,9 @@ func useExisting(env *engine.Env, run *Run, req *workflowservice.StartWorkflowEx
 		return &Result{Reply: reply}, nil
 	}
 	d := newDraft(env, run)
+	if err := d.checkRoom(); err != nil {
+		return nil, err
+	}
 	ev := d.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED)
 	ev.WorkerMayIgnore = true
 	a := &historypb.WorkflowExecutionOptionsUpdatedEventAttributes{Identity: req.GetIdentity()}

@@ -86,7 +86,7 @@ func endedEvent(d *draft, t *Task, end taskEnd) *historypb.HistoryEvent {
 // not failures.
 func (d *draft) countFailure(end taskEnd) {
 	if end.timeout == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START ||
-		end.cause == enumspb.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND {
+		end.cause == enumspb.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND && end.failure == nil {
 		return
 	}
 	d.info.TaskFailures++

@@ -144,7 +144,7 @@ func (d *draft) checkAdmission() error {
 	case d.info.Closing && d.taskStarted() && !t.Reoffered:
 		return closingRun()
 	}
-	return nil
+	return d.checkRoom()
 }
 
 // checkUpdateLimits is spec/workflow.md 6.7.
