@@ -113,3 +113,19 @@ func errorText(err error) string {
 	}
 	return err.Error()
 }
+
+// The start delay is told in both spellings; only standing alone there is one.
+func TestPatchesOfTheStartDelay(t *testing.T) {
+	for path, want := range map[string]bool{"start_delay": true, "startDelay": true, "start_to_close_timeout": false} {
+		p := Patch{Options: &activitypb.ActivityOptions{StartDelay: durationpb.New(time.Minute), StartToCloseTimeout: durationpb.New(time.Second)}, Paths: []string{path}}
+		if p.Delays() != want {
+			t.Errorf("%s: %v", path, !want)
+		}
+		for house, delay := range map[House]time.Duration{InWorkflow: 0, Alone: time.Minute} {
+			s := &State{ID: "a", Type: "T", House: house, Options: Options{TaskQueue: "q", StartToClose: time.Second, RetryPolicy: retry.Fill(nil)}}
+			if o, err := p.Apply(s, engine.DefaultLimits(), 0); err != nil || want && o.StartDelay != delay {
+				t.Errorf("%s in house %d: %v, %v", path, house, o.StartDelay, err)
+			}
+		}
+	}
+}

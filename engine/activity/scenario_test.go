@@ -24,6 +24,7 @@ import (
 // are regenerated; read the difference.
 //
 //	schedule  s2c= s2s= stc= hb= run=      timeouts; run= that of the workflow run
+//	          alone delay=                 standing alone, with a start delay
 //	          initial= max-interval= max-attempts= non-retryable=A,B
 //	poll      worker=                      take the attempt if it is on offer
 //	heartbeat details= token=              token: a worker; default the last one; "id" for by-id calls
@@ -32,6 +33,12 @@ import (
 //	accept-cancel details= token=
 //	request-cancel                         what a workflow command does
 //	abort     token=                       the worker was gone before its answer was written
+//	pause     request=                     what operators do
+//	unpause   reset-attempts reset-heartbeat jitter=
+//	reset     reset-heartbeat keep-paused restore jitter=
+//	update    path=value...
+//	recall                                 the workflow is paused: off its task queue
+//	load                                   read from the store by a shard opened at at=
 //	wait                                   let time pass up to at=
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
@@ -122,6 +129,10 @@ func (s *stage) act(t *testing.T, d *datadriven.TestData) {
 		}
 	case "abort":
 		s.step(s.state.Abort(stamp))
+	case "recall":
+		s.state = s.state.Recall() // and not offered again: the workflow is paused
+	case "load":
+		s.state = s.state.Loaded(epoch.Add(s.now))
 	default:
 		s.operate(t, d)
 	}
@@ -201,6 +212,10 @@ func (s *stage) schedule(d *datadriven.TestData) {
 	if list := text(d, "non-retryable"); list != "" {
 		r.RetryPolicy.NonRetryableErrorTypes = strings.Split(list, "|")
 	}
+	house := InWorkflow
+	if d.HasArg("alone") {
+		house, r.StartDelay = Alone, protoDuration(d, "delay")
+	}
 	o, err := r.Resolve(limits(), argDuration(d, "run", 0))
 	if err != nil {
 		s.say("refused: %v", err)
@@ -208,7 +223,7 @@ func (s *stage) schedule(d *datadriven.TestData) {
 	}
 	s.say("timeouts: s2c=%v s2s=%v stc=%v hb=%v", o.ScheduleToClose, o.ScheduleToStart, o.StartToClose, o.Heartbeat)
 	s.original = o
-	s.state = New(InWorkflow, r.ID, "T", o, epoch.Add(s.now))
+	s.state = New(house, r.ID, "T", o, epoch.Add(s.now))
 	s.offer()
 }
 
@@ -275,6 +290,11 @@ func (s *stage) describe() {
 		s.say("on offer: attempt %d since %v%s, next look at %v", a.Attempt, a.DueTime.Sub(epoch), flags(a), s.since(a.Next()))
 	case a.Paused:
 		s.say("paused: attempt %d%s, next look at %v, details %s", a.Attempt, flags(a), s.since(a.Next()), data(a.HeartbeatDetails))
+		if a.RetryInterval > 0 {
+			s.say("  its back-off of %v ends at %v", a.RetryInterval, a.DueTime.Sub(epoch))
+		}
+	case a.RetryInterval == 0:
+		s.say("waiting: attempt %d at %v, next look at %v", a.Attempt, a.DueTime.Sub(epoch), s.since(a.Next()))
 	default:
 		s.say("backing off %v: attempt %d at %v, after %s", a.RetryInterval, a.Attempt, a.DueTime.Sub(epoch), show(a.LastFailure))
 	}
@@ -323,6 +343,8 @@ func updated(d *datadriven.TestData, s *State) (Options, error) {
 			o.ScheduleToCloseTimeout = protoDuration(d, arg.Key)
 		case "heartbeat_timeout":
 			o.HeartbeatTimeout = protoDuration(d, arg.Key)
+		case "start_delay":
+			o.StartDelay = protoDuration(d, arg.Key)
 		case "retry_policy.initial_interval":
 			o.RetryPolicy.InitialInterval = protoDuration(d, arg.Key)
 		case "retry_policy.maximum_attempts":
@@ -354,6 +376,9 @@ func show(f *failurepb.Failure) string {
 		out += " (server, non-retryable)"
 	case f.GetServerFailureInfo() != nil:
 		out += " (server)"
+	}
+	if f.GetSource() != "" {
+		out += " from " + f.GetSource()
 	}
 	if f.GetCause() != nil {
 		out += " caused by " + show(f.GetCause())
