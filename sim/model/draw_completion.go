@@ -77,6 +77,7 @@ func (x *answer) expect(token workflow.TaskToken, req *workflowservice.RespondWo
 	if !b.open || token.Stamp != b.live {
 		return refuse(engine.KindNotFound)
 	}
+	x.bad = x.bad || b.full(x.world) && x.closes == 0 && slices.ContainsFunc(x.commands, begins)
 	unhandled := !x.bad && x.closes != 0 && len(b.buffer) > len(x.vanished)
 	if x.bad || unhandled {
 		e := &expected{refusal: engine.KindInvalidArgument, ends: true, fails: true}
@@ -102,6 +103,16 @@ func (x *answer) expect(token workflow.TaskToken, req *workflowservice.RespondWo
 		}
 	}
 	return e
+}
+
+// begins: the command asks for what was not there before.
+func begins(cmd *commandpb.Command) bool {
+	switch cmd.GetCommandType() {
+	case enumspb.COMMAND_TYPE_CANCEL_TIMER, enumspb.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK,
+		enumspb.COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION:
+		return false
+	}
+	return true
 }
 
 func onlyRejects(req *workflowservice.RespondWorkflowTaskCompletedRequest) bool {

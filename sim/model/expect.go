@@ -36,6 +36,8 @@ func (w *world) expectStart(name string, want begun) *expected {
 		return &expected{born: true, started: want, ends: true, closes: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED}
 	case want.start.conflict == conflictUse && !want.start.attach:
 		return nothing()
+	case want.start.conflict == conflictUse && b.full(w):
+		return refuse(engine.KindInvalidArgument)
 	case want.start.conflict == conflictUse && b.attached >= w.limits.RequestIDs:
 		return refuse(engine.KindFailedPrecondition)
 	case want.start.conflict == conflictUse:
@@ -89,6 +91,8 @@ func (b *ledger) expectSignal(w *world, request string) *expected {
 		return refuse(engine.KindInvalidArgument)
 	case b.closing && b.live != 0:
 		return refuse(engine.KindBusyWorkflow)
+	case b.full(w):
+		return refuse(engine.KindInvalidArgument)
 	}
 	return &expected{arrivals: signalled(request)}
 }
@@ -119,6 +123,8 @@ func (b *ledger) expectUpdate(w *world, run *workflow.Run, id string) *expected 
 		return refuse(engine.KindWorkflowNotReady)
 	case b.closing && b.live != 0:
 		return refuse(engine.KindBusyWorkflow)
+	case b.full(w):
+		return refuse(engine.KindInvalidArgument)
 	case b.inFlight() >= w.limits.UpdatesInFlight:
 		return refuse(engine.KindConcurrentLimit)
 	case len(b.updates) >= w.limits.UpdatesPerRun:

@@ -149,6 +149,9 @@ func (b *ledger) inFlight() (n int) {
 	return n
 }
 
+// full: the history takes no new work.
+func (b *ledger) full(w *world) bool { return b.next > w.limits.HistoryFullEvents }
+
 // overdue is when the earliest timeout of the activity passes; zero for never.
 func (a *act) overdue() time.Time {
 	if a.paused {

@@ -131,7 +131,7 @@ func (w *world) endRun(l *life) bool {
 	}
 	switch {
 	case !l.run.Info.FirstTaskDone || l.run.Info.AwaitsParent || l.book.live != 0:
-	case l.book.signals >= w.limits.SignalsPerRun:
+	case l.book.signals >= w.limits.SignalsPerRun || l.book.full(w):
 		w.stepRun(l, &workflow.Terminate{Request: &workflowservice.TerminateWorkflowExecutionRequest{}}, l.book.expectTerminate())
 		return true
 	default:

@@ -94,6 +94,9 @@ func newWorld(seed uint64) *world {
 		w.limits.UpdatesPerRun = 6
 		w.limits.RequestIDs = 3
 	}
+	if w.one(6) { // histories that get full, and never so long that runs are ended
+		w.limits.HistoryFullEvents = 24
+	}
 	return w
 }
 
