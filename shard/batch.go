@@ -28,6 +28,8 @@ type batch struct {
 	handovers []handover
 	offers    offers
 	letters   []*letter
+	// deliveries are tries to call completion callbacks.
+	deliveries []*engine.Delivery
 }
 
 // handover is a task started for a poller that is reserved.

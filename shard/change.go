@@ -75,6 +75,9 @@ func (s *shard) effect(h *held, e *engine.Effects) {
 	for i := range e.Messages {
 		s.send(h, &e.Messages[i])
 	}
+	for i := range e.Deliveries {
+		s.open.deliveries = append(s.open.deliveries, &e.Deliveries[i])
+	}
 }
 
 // deleted removes what the shell keeps of a run beside its state and history.

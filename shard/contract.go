@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/callback"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/store"
 )
@@ -101,6 +102,15 @@ type FeedEntry struct {
 type FeedPosition struct {
 	Slot store.Slot
 	Seq  uint64
+}
+
+// Deliverer calls completion callbacks. Package callbacks provides it.
+type Deliverer interface {
+	// Deliver makes one try. It does not block: done is called with the report,
+	// from any goroutine, perhaps before Deliver returns; or never, which after a
+	// while counts as a report that was lost. The delivery has its Completion and
+	// must not be changed.
+	Deliver(d *engine.Delivery, done func(callback.Answer))
 }
 
 // QueryTask is a query to be answered by a worker, on its own. It exists only

@@ -6,6 +6,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/callback"
 	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
@@ -87,6 +88,8 @@ type machine interface {
 	mayDelete(in engine.Input) bool
 	// start gives the offered task to a poller.
 	start(t *engine.Task, poller engine.Poller) engine.Input
+	// called brings back what became of a try to deliver a callback.
+	called(d *engine.Delivery, a callback.Answer) engine.Input
 	// due says that a deadline may have passed; deletion removes a run.
 	due() engine.Input
 	deletion() engine.Input

@@ -32,6 +32,8 @@ type Options struct {
 	Matcher    Matcher
 	Namespaces Namespaces
 	Feed       Feed
+	// Deliverer calls completion callbacks. Defaults to one that refuses to.
+	Deliverer Deliverer
 
 	// Shards is how many loops share the slots. It may differ from one start to
 	// the next. Defaults to 4; two for each core are right.
@@ -125,6 +127,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Metrics == nil {
 		o.Metrics = noMetrics{}
+	}
+	if o.Deliverer == nil {
+		o.Deliverer = noDeliverer{}
 	}
 	if o.Seed == nil {
 		o.Seed = strongSeed()

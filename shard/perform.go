@@ -23,6 +23,9 @@ func (s *shard) perform(b *batch) {
 	for _, l := range b.letters {
 		s.dispatch(l)
 	}
+	for _, d := range b.deliveries {
+		s.callBack(d)
+	}
 	for _, seen := range b.seen {
 		s.settle(b, seen)
 	}

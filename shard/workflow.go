@@ -7,6 +7,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/callback"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
@@ -181,6 +182,7 @@ func merge(into, c *workflow.Change) {
 	mergeMap(&into.Cancels, c.Cancels)
 	mergeMap(&into.Requests, c.Requests)
 	mergeMap(&into.Updates, c.Updates)
+	mergeMap(&into.Callbacks, c.Callbacks)
 	mergeMap(&into.Buffered, c.Buffered)
 	into.Batches = append(into.Batches, c.Batches...)
 	into.Deleted = into.Deleted || c.Deleted
@@ -252,6 +254,10 @@ func (workflowMachine) start(t *engine.Task, poller engine.Poller) engine.Input 
 		return &workflow.StartWorkflowTask{EventID: t.EventID, Stamp: t.Stamp, Poller: poller}
 	}
 	return &workflow.StartActivity{EventID: t.EventID, Stamp: t.Stamp, Poller: poller}
+}
+
+func (workflowMachine) called(d *engine.Delivery, a callback.Answer) engine.Input {
+	return &workflow.CallbackAnswered{Number: d.Number, Stamp: d.Stamp, Answer: a}
 }
 
 func (workflowMachine) due() engine.Input      { return &workflow.Due{} }
