@@ -25,6 +25,10 @@ type Effects struct {
 	// Deferrable: nothing here must be durable before the reply (a heartbeat's
 	// details, see DESIGN I1). The shell may write it a few seconds later.
 	Deferrable bool
+	// Trivial: of what is deferrable only times and counts are new, which nobody
+	// needs after a crash. The shell may write it much later, but no later than
+	// the run leaves memory.
+	Trivial bool
 }
 
 // Asks are the effects of a change that embeds them: what the shell reads of a

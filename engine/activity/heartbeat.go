@@ -1,6 +1,8 @@
 package activity
 
 import (
+	"bytes"
+	"maps"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -31,11 +33,29 @@ func (s *State) RecordHeartbeat(env *engine.Env, stamp int64, details *commonpb.
 	}
 	step := heartbeating.move(s, func(next *State) {
 		next.LastHeartbeatTime = env.Now
-		next.HeartbeatDetails = details
+		if !sameDetails(s.HeartbeatDetails, details) {
+			next.HeartbeatDetails = details
+		}
 		// Identity stays the poller's: ActivityTaskStarted names who took the
 		// attempt, and a heartbeat may come from another process (AT-73).
 	})
 	return step, s.heard(), nil
+}
+
+// sameDetails compares two values of HeartbeatDetails byte by byte: for workers
+// that report the same again and again, or nothing, it spares writing it.
+func sameDetails(a, b *commonpb.Payloads) bool {
+	if (a == nil) != (b == nil) || len(a.GetPayloads()) != len(b.GetPayloads()) {
+		return false
+	}
+	for i, p := range a.GetPayloads() {
+		q := b.Payloads[i]
+		if !bytes.Equal(p.GetData(), q.GetData()) || !maps.EqualFunc(p.GetMetadata(), q.GetMetadata(), bytes.Equal) ||
+			len(p.GetExternalPayloads())+len(q.GetExternalPayloads()) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *State) heard() Heard {

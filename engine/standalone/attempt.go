@@ -59,10 +59,12 @@ func (d *draft) heartbeat(in *Heartbeat) (any, error) {
 	}
 	d.info.Heartbeats++
 	d.heard = true
+	before := d.activity.HeartbeatDetails
 	d.stepped(step)
 	// Nothing but the details, the time and the number of reports changed: the
 	// shell may write that a little later (DESIGN I1).
 	d.change.Deferrable = step.Outcome == nil
+	d.change.Trivial = d.change.Deferrable && step.State.HeartbeatDetails == before
 	return &workflowservice.RecordActivityTaskHeartbeatResponse{
 		CancelRequested: heard.CancelRequested,
 		ActivityPaused:  heard.Paused,

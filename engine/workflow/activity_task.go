@@ -91,6 +91,7 @@ func (d *draft) heartbeatActivity(in *HeartbeatActivity) (any, error) {
 	// Nothing but the details and the time of the report changed: the shell may
 	// write that a little later (DESIGN I1).
 	d.change.Deferrable = step.Outcome == nil
+	d.change.Trivial = d.change.Deferrable && step.State.HeartbeatDetails == s.HeartbeatDetails
 	return &workflowservice.RecordActivityTaskHeartbeatResponse{
 		CancelRequested: heard.CancelRequested,
 		ActivityPaused:  heard.Paused,
