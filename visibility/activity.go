@@ -60,6 +60,9 @@ func (l *listed) activity(ns *engine.Namespace) (*activitypb.ActivityExecutionLi
 		return nil, fmt.Errorf("row of run %s: %w: %w", l.runID, errDamaged, err)
 	}
 	info.SearchAttributes = shown(ns, info.GetSearchAttributes())
+	if info.SearchAttributes == nil {
+		info.SearchAttributes = &commonpb.SearchAttributes{} // the Go SDK takes it for there
+	}
 	return info, nil
 }
 

@@ -162,6 +162,7 @@ func TestActivityRow(t *testing.T) {
 		ActivityId: "done", RunId: "run-done", ActivityType: &commonpb.ActivityType{Name: "Charge"}, TaskQueue: "payments",
 		ScheduleTime: stamp(0), ExecutionTime: stamp(5 * time.Minute), CloseTime: stamp(time.Hour), StateSizeBytes: 300,
 		Status: enumspb.ACTIVITY_EXECUTION_STATUS_COMPLETED, StateTransitionCount: 9, ExecutionDuration: durationpb.New(time.Hour),
+		SearchAttributes: &commonpb.SearchAttributes{},
 	}
 	for i, want := range []*activitypb.ActivityExecutionListInfo{open, done} {
 		if !proto.Equal(page.Activities[i], want) {

@@ -75,6 +75,11 @@ func openConn(path string, pragmas ...string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openNamed(name)
+}
+
+// openNamed opens a data source.
+func openNamed(name string) (*conn, error) {
 	raw, err := (&sqlite.Driver{}).Open(name)
 	if err != nil {
 		return nil, err
