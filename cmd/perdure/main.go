@@ -1,9 +1,10 @@
-// Command perdure is the one binary: the server, its demonstration and its load
-// generator. It picks a subcommand and has no logic of its own.
+// Command perdure is the one binary: the server, its demonstration, its load
+// generator and its doctor. It picks a subcommand and has no logic of its own.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -23,8 +24,13 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serverCommand(), demoCommand(), benchCommand(), benchNullCommand(), versionCommand())
-	if err := root.ExecuteContext(ctx); err != nil {
+	root.AddCommand(serverCommand(), demoCommand(), benchCommand(), benchNullCommand(), doctorCommand(), versionCommand())
+	err := root.ExecuteContext(ctx)
+	var code exitCode
+	if errors.As(err, &code) {
+		os.Exit(int(code))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		os.Exit(1)
 	}

@@ -111,10 +111,13 @@ func defineFlags(f *pflag.FlagSet, c *config.Config) {
 	f.StringArrayVarP(&c.Namespaces, "namespace", "n", d.Namespaces, "namespace to create, besides \"default\"; repeatable")
 	f.Var((*pairs)(&c.SearchAttributes), "search-attribute", "search attribute to register, as Name=Type; repeatable")
 	f.DurationVar(&c.Retention, "retention", d.Retention, "how long closed workflows are kept in the namespaces created at the start")
+	f.StringArrayVar(&c.CallbackAddresses, "callback-address", d.CallbackAddresses, "address that completion callbacks may use, as [http://]host[:port] with * for any characters; repeatable")
 	f.IntVar(&c.Shards, "shards", d.Shards, "loops that share the work")
 	f.IntVar(&c.CacheRuns, "cache-runs", d.CacheRuns, "executions kept in memory")
 	f.Int64Var(&c.StoreCacheBytes, "store-cache-bytes", d.StoreCacheBytes, "the store's own cache")
 	f.Uint64Var(&c.MinFreeDiskBytes, "min-free-disk-bytes", d.MinFreeDiskBytes, "free space below which new work is refused")
+	f.Int64Var(&c.MaxHistoryEvents, "max-history-events", d.MaxHistoryEvents, "events at which a run takes no new work until it continues as new")
+	f.Int64Var(&c.MaxHistoryBytes, "max-history-bytes", d.MaxHistoryBytes, "size of a history at which a run takes no new work")
 	f.StringVar(&c.LogLevel, "log-level", d.LogLevel, "debug, info, warn, error or never")
 	f.StringVar(&c.LogFormat, "log-format", d.LogFormat, "text or json")
 }

@@ -87,6 +87,8 @@ var Plan = []Area{
 	{Path: "config", Floor: root},
 	{Path: "server", Floor: root, Beside: map[string]string{"config": "it is built from one"}},
 
+	{Path: "doctor", Floor: root, By: []string{"cmd"}},
+
 	// Clients: the API, the official SDK, and nothing of ours but server.
 	{Path: "bench", Floor: command, Only: []string{"server"}, By: []string{"cmd"}},
 	{Path: "demo", Floor: command, Only: []string{"server"}, By: []string{"cmd"}},
