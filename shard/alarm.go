@@ -58,9 +58,8 @@ func (s *shard) nextAlarm() (at time.Time) {
 	if due, ok := s.deadlines.queue.Next(); ok && s.deadlines.flying < s.opt.MaxDue && s.accepts() {
 		sooner(due)
 	}
-	if len(s.deferred) > 0 {
-		sooner(s.deferred[0].since.Add(s.opt.DeferFor))
-	}
+	sooner(s.deferrals.soon.first())
+	sooner(s.deferrals.late.first())
 	if !s.lazySince.IsZero() && len(s.flying) < s.opt.MaxFlying {
 		sooner(s.lazySince.Add(lazyFor))
 	}

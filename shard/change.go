@@ -47,7 +47,7 @@ func (s *shard) change(h *held, c change) {
 	grown := h.run.apply(c)
 	s.remember(h)
 	if !h.dirty && h.run.mayWait(c) {
-		s.deferChange(h)
+		s.deferChange(h, c.Asks().Trivial)
 		return
 	}
 	s.touch(h)
@@ -89,34 +89,4 @@ func (s *shard) deleted(h *held) {
 	if h.entry.known && h.entry.current == h.key.RunID {
 		s.point(h.entry, "")
 	}
-}
-
-// deferChange keeps a change in memory only, for a while (I1: a heartbeat's
-// details).
-func (s *shard) deferChange(h *held) {
-	if !h.deferred {
-		h.deferred, h.since = true, s.now
-		s.deferred = append(s.deferred, h)
-	}
-}
-
-// flush has what was deferred written by the open batch.
-func (s *shard) flush(h *held) {
-	if h.deferred {
-		s.touch(h)
-		h.deferred = false
-	}
-}
-
-// flushDeferred writes what has been deferred for long enough.
-func (s *shard) flushDeferred(all bool) {
-	n := 0
-	for ; n < len(s.deferred); n++ {
-		h := s.deferred[n]
-		if h.deferred && !all && s.now.Before(h.since.Add(s.opt.DeferFor)) {
-			break
-		}
-		s.flush(h)
-	}
-	s.deferred = s.deferred[n:]
 }

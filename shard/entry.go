@@ -80,9 +80,9 @@ type held struct {
 
 	// dirty: the open batch will write what has changed.
 	dirty bool
-	// deferred: what has changed may wait; since is when the oldest of it was made.
+	// deferred: what has changed may wait, until writeBy.
 	deferred bool
-	since    time.Time
+	writeBy  time.Time
 	// noted is when the run is going to be looked at, by the queue of deadlines;
 	// zero: it is not in there. Invariant: never later than NextDeadline, but for
 	// a run whose look went wrong.

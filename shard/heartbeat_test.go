@@ -4,10 +4,61 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
+
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/store"
 	"github.com/perdure/perdure/store/memstore"
 )
+
+// Heartbeats that bring the same details again, or none, need no disk: their times
+// are written once a minute, when the run leaves memory, and with other changes.
+func TestHeartbeatWithNothingNewIsWrittenOnceAMinute(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.IdleAfter = time.Hour })
+	w.doAlone("a", startAlone("a"))
+	stamp := w.takeAlone().Activity.Stamp
+	commits := 0
+	w.faults.Commit = func(store.Shard, *store.Batch) memstore.CommitFault { commits++; return memstore.CommitFault{} }
+	beat := func(text string) {
+		w.advance(time.Second)
+		w.doAlone("a", &standalone.Heartbeat{Stamp: stamp, Details: &commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: []byte(text)}}}})
+	}
+	lastHeartbeat := func() (at time.Time) {
+		w.viewAlone("a", func(run *standalone.Run) { at = run.Activity.LastHeartbeatTime })
+		return at
+	}
+	beat("same")
+	w.advance(w.host.opt.DeferFor)
+	if commits != 1 {
+		t.Fatalf("%d commits for new details, want 1", commits)
+	}
+	for range 59 {
+		beat("same")
+	}
+	if commits != 1 {
+		t.Errorf("%d commits within a minute, want 1", commits)
+	}
+	beat("same")
+	beat("same")
+	if commits != 2 {
+		t.Errorf("%d commits after a minute, want 2", commits)
+	}
+	beat("same")
+	beat("new")
+	w.advance(w.host.opt.DeferFor)
+	if commits != 3 {
+		t.Errorf("%d commits after new details, want 3", commits)
+	}
+	beat("new")
+	before := lastHeartbeat()
+	w.evictAll()
+	if after := lastHeartbeat(); !after.Equal(before) {
+		t.Errorf("the last heartbeat was at %v, after an eviction at %v", before, after)
+	}
+}
 
 // BenchmarkHeartbeat is the heartbeats of 10,000 activities that run, each in a
 // workflow of its own, one after another: what core and shell cost without disk

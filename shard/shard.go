@@ -63,7 +63,7 @@ type shard struct {
 
 	lazy      store.Batch
 	lazySince time.Time
-	deferred  []*held
+	deferrals deferrals
 	sequence  uint64
 	fed       map[store.Slot][]uint64 // feed rows not acknowledged
 
@@ -294,7 +294,7 @@ func (s *shard) finishAll(fault error) {
 	s.opt.Metrics.Loaded(-s.held)
 	s.entries, s.recent, s.held = map[engine.ID]*entry{}, recent{}, 0
 	s.reports, s.inputs = nil, nil
-	s.ready, s.flying, s.deferred, s.readers = nil, nil, nil, nil
+	s.ready, s.flying, s.deferrals, s.readers = nil, nil, deferrals{}, nil
 	close(s.stopped)
 }
 
