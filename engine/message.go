@@ -29,6 +29,9 @@ const (
 	MessageCancel MessageKind = 5
 	// MessageParentClosed: parent to child, carrying out ParentClosePolicy. No answer.
 	MessageParentClosed MessageKind = 6
+	// MessageReconnect: a run made by a reset to a child it has inherited, which
+	// tells it of its end from then on, or at once. No answer.
+	MessageReconnect MessageKind = 7
 )
 
 // Message is committed with the step that sends it, delivered at least once,

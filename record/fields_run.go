@@ -49,6 +49,7 @@ func parentFields(c *coder, p *workflow.Parent) {
 	value(c, 1, &p.Run, runKeyFields)
 	c.str(2, &p.NamespaceName)
 	c.int(3, &p.InitiatedEventID)
+	c.str(4, &p.RequestID)
 }
 
 func infoFields(c *coder, i *workflow.Info) {
@@ -201,6 +202,7 @@ func externalFields(c *coder, e *workflow.External) {
 	message(c, 5, &e.Target)
 	c.str(6, &e.Control)
 	c.str(7, &e.RequestID)
+	c.bool(8, &e.ChildWorkflowOnly)
 }
 
 func requestFields(c *coder, r *workflow.Request) {
@@ -215,6 +217,7 @@ func updateFields(c *coder, u *workflow.Update) {
 	c.int(3, &u.CompletedEventID)
 	c.int(4, &u.CompletedBatchID)
 	c.int(5, &u.RequestBytes)
+	c.int(6, &u.AdmittedEventID)
 }
 
 func idFields(c *coder, id *engine.ID) {

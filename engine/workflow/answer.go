@@ -104,6 +104,8 @@ func (d *draft) childAnswered(in *Answered) {
 	switch {
 	case c == nil || c.StartedEventID != 0:
 		d.untouched = true // heard before
+	case !d.isOpen() && d.info.handedOn(c.InitiatedEventID):
+		d.untouched = true // the run in its place asks itself
 	case !d.isOpen():
 		d.orphan(c, in)
 	case in.Refusal != nil:
@@ -117,6 +119,9 @@ func (d *draft) childAnswered(in *Answered) {
 			Kind: engine.MessageFirstWorkflowTask, To: d.to(c.WorkflowID), ToFirstRunID: in.RunID,
 			EventID: c.InitiatedEventID, BatchID: c.BatchID,
 		})
+		if o := d.fixed().Reset; o != nil && c.InitiatedEventID < o.EventID {
+			d.reconnect(d.children.get(c.InitiatedEventID)) // it may have closed meanwhile
+		}
 	}
 }
 

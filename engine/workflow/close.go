@@ -75,6 +75,8 @@ type termination struct {
 	links    []*commonpb.Link
 	// task tells how a started workflow task ends; forcedClose if zero.
 	task taskEnd
+	// successor is the run that a reset puts in its place; empty for none.
+	successor string
 }
 
 // terminateRun closes the run at once.
@@ -91,7 +93,7 @@ func (d *draft) terminateRun(t termination) {
 			Details:  t.details,
 			Identity: t.identity,
 		}}
-	d.closeRun(enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, ev, "")
+	d.closeRun(enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, ev, t.successor)
 }
 
 // replacedBy terminates the run because a start with the same id asks for it.

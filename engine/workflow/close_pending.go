@@ -37,6 +37,9 @@ func (d *draft) closePending() {
 	for _, id := range d.cancels.keys() {
 		d.cancels.remove(id)
 	}
+	if d.reborn {
+		return // children are not told: some go on for the run that follows
+	}
 	for _, id := range d.children.keys() {
 		c := d.children.get(id)
 		if c.StartedEventID != 0 && c.ParentClosePolicy != enumspb.PARENT_CLOSE_POLICY_ABANDON {

@@ -30,7 +30,7 @@ func (c *completion) requestCancelExternal(cmd *commandpb.Command) error {
 			Reason:                       a.GetReason(),
 		}}
 	id := c.append(ev)
-	c.cancels.put(id, c.external(id, a.GetNamespace(), target, a.GetControl()))
+	c.cancels.put(id, c.external(id, a.GetNamespace(), target, a.GetControl(), a.GetChildWorkflowOnly()))
 	c.sendExternal(engine.MessageCancel, ev, target, a.GetChildWorkflowOnly())
 	return nil
 }
@@ -77,7 +77,7 @@ func badRunID(id string) bool {
 }
 
 // external is the pending state of a message to another workflow.
-func (c *completion) external(id int64, namespace string, target *commonpb.WorkflowExecution, control string) *External {
+func (c *completion) external(id int64, namespace string, target *commonpb.WorkflowExecution, control string, childOnly bool) *External {
 	return &External{
 		InitiatedEventID: id,
 		BatchID:          c.batchID(),
@@ -86,6 +86,8 @@ func (c *completion) external(id int64, namespace string, target *commonpb.Workf
 		Target:           target,
 		Control:          control,
 		RequestID:        messageRequestID(c.base.Key, id),
+
+		ChildWorkflowOnly: childOnly,
 	}
 }
 

@@ -29,7 +29,7 @@ func (c *completion) signalExternal(cmd *commandpb.Command) error {
 			Header:                       a.GetHeader(),
 		}}
 	id := c.append(ev)
-	c.signals.put(id, c.external(id, a.GetNamespace(), a.GetExecution(), a.GetControl()))
+	c.signals.put(id, c.external(id, a.GetNamespace(), a.GetExecution(), a.GetControl(), a.GetChildWorkflowOnly()))
 	c.sendExternal(engine.MessageSignal, ev, a.GetExecution(), a.GetChildWorkflowOnly())
 	return nil
 }

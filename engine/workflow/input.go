@@ -41,6 +41,17 @@ type (
 		Update *workflowservice.UpdateWorkflowExecutionRequest
 		Poller engine.Poller
 	}
+	// ResetWorkflow begins a new run with a part of the history of another.
+	// Reply: *workflowservice.ResetWorkflowExecutionResponse.
+	ResetWorkflow struct {
+		Request *workflowservice.ResetWorkflowExecutionRequest
+		// NewRunID is the id of the run that is to be made.
+		NewRunID string
+		// Base is the run to begin from; Read what was read of its history, and
+		// of those that follow, with all that is in them now.
+		Base *Run
+		Read *ResetHistory
+	}
 )
 
 // The inputs that concern a run.
@@ -139,6 +150,9 @@ type (
 	FirstWorkflowTask struct{ From *engine.Message }
 	// ChildClosed: a child's chain has ended; Message.Event is its last event. Reply: nil.
 	ChildClosed struct{ Message *engine.Message }
+	// Reconnect: a reset has put the sender in the place of this child's parent.
+	// Reply: nil.
+	Reconnect struct{ From *engine.Message }
 	// Answered brings the outcome of an answered message back to its sender:
 	// Refusal is nil when the receiver took it. Reply: nil.
 	Answered struct {
@@ -159,6 +173,7 @@ type (
 func (*StartWorkflow) input()        {}
 func (*SignalWithStart) input()      {}
 func (*UpdateWithStart) input()      {}
+func (*ResetWorkflow) input()        {}
 func (*UpdateWorkflow) input()       {}
 func (*Signal) input()               {}
 func (*RequestCancel) input()        {}
@@ -178,6 +193,7 @@ func (*CancelActivity) input()       {}
 func (*Due) input()                  {}
 func (*FirstWorkflowTask) input()    {}
 func (*ChildClosed) input()          {}
+func (*Reconnect) input()            {}
 func (*Answered) input()             {}
 func (*CallbackAnswered) input()     {}
 

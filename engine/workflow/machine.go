@@ -63,6 +63,8 @@ func StepID(env *engine.Env, id engine.ID, current *Run, in Input) (*Result, err
 		res, err = signalWithStart(env, id, current, in)
 	case *UpdateWithStart:
 		res, err = updateWithStart(env, id, current, in)
+	case *ResetWorkflow:
+		res, err = resetWorkflow(env, id, current, in)
 	default:
 		return nil, engine.Refuse(engine.KindUnimplemented, "input %T does not concern an id", in)
 	}
@@ -143,6 +145,8 @@ func (d *draft) step(in Input) (reply any, err error) {
 		return d.firstWorkflowTask(in)
 	case *ChildClosed:
 		return d.childClosed(in)
+	case *Reconnect:
+		return d.reconnected(in)
 	case *Answered:
 		return d.answered(in)
 	case *CallbackAnswered:

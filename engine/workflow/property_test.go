@@ -74,6 +74,7 @@ func draw(t *rapid.T, w *world) (line, input string) {
 		"fail-task", "abort-task", "due", "due", "due", "due", "now", "now",
 		"poll-activity", "poll-activity", "activity", "activity", "activity", "deliver", "deliver",
 		"update", "update", "update", "update-with-start", "reload", "operate", "operate",
+		"reset",
 	}).Draw(t, "op"); op {
 	case "start":
 		return op + " " + id + request + rapid.SampledFrom([]string{"", " eager", " delay=3s", " attempts=3", " cron=@every_2s",
@@ -92,6 +93,8 @@ func draw(t *rapid.T, w *world) (line, input string) {
 			id += drawUpdate(t, " ")
 		}
 		return op + " " + id, ""
+	case "reset":
+		return drawReset(t, w, id), ""
 	case "operate":
 		if w.find(id) == nil {
 			return "", ""

@@ -150,6 +150,7 @@ var replays = map[enumspb.EventType]func(*Replay, *historypb.HistoryEvent) error
 	},
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_PAUSED:           (*Replay).paused,
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UNPAUSED:         (*Replay).unpaused,
+	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED:  (*Replay).updateAdmitted,
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:  (*Replay).updateAccepted,
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED: (*Replay).updateCompleted,
 

@@ -158,6 +158,8 @@ func (r *Replay) signalInitiated(ev *historypb.HistoryEvent) error {
 		Target:           a.GetWorkflowExecution(),
 		Control:          a.GetControl(),
 		RequestID:        r.request(ev),
+
+		ChildWorkflowOnly: a.GetChildWorkflowOnly(),
 	})
 	return nil
 }
@@ -182,6 +184,8 @@ func (r *Replay) cancelInitiated(ev *historypb.HistoryEvent) error {
 		Target:           a.GetWorkflowExecution(),
 		Control:          a.GetControl(),
 		RequestID:        r.request(ev),
+
+		ChildWorkflowOnly: a.GetChildWorkflowOnly(),
 	})
 	return nil
 }

@@ -48,13 +48,26 @@ func (r *Replay) requested(requestID string, ev *historypb.HistoryEvent) {
 	}
 }
 
+func (r *Replay) updateAdmitted(ev *historypb.HistoryEvent) error {
+	req := ev.GetWorkflowExecutionUpdateAdmittedEventAttributes().GetRequest()
+	r.draft.updates.put(req.GetMeta().GetUpdateId(), &Update{
+		AdmittedEventID: ev.GetEventId(),
+		RequestBytes:    int64(proto.Size(req)),
+	})
+	return nil
+}
+
 func (r *Replay) updateAccepted(ev *historypb.HistoryEvent) error {
 	a := ev.GetWorkflowExecutionUpdateAcceptedEventAttributes()
-	r.draft.updates.put(a.GetProtocolInstanceId(), &Update{
+	u := &Update{
 		AcceptedEventID: ev.GetEventId(),
 		AcceptedBatchID: r.draft.batchID(),
 		RequestBytes:    int64(proto.Size(a.GetAcceptedRequest())),
-	})
+	}
+	if was := r.draft.updates.get(a.GetProtocolInstanceId()); was != nil {
+		u.AdmittedEventID, u.RequestBytes = was.AdmittedEventID, was.RequestBytes
+	}
+	r.draft.updates.put(a.GetProtocolInstanceId(), u)
 	r.draft.attachToUpdate(a.GetProtocolInstanceId(), a.GetAcceptedRequest().GetRequestId(), a.GetAcceptedRequest().GetCompletionCallbacks(), ev)
 	return nil
 }

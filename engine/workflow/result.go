@@ -16,6 +16,9 @@ type Result struct {
 	// New is a run born in this step (start, continue-as-new, retry, cron). It
 	// becomes the current run of its id.
 	New *Newborn
+	// Base is what changed of the base run of a reset, if that is not the run that
+	// was stepped.
+	Base *Change
 	// Reply is for the caller, given once the change is durable. An
 	// *engine.Refusal with Commit set is a reply too.
 	Reply any

@@ -422,6 +422,7 @@ func (w *world) deliver(*args) {
 
 // handOver gives a message to its receiver.
 func (w *world) handOver(m *engine.Message) (any, *engine.Refusal) {
+	w.eventOf(m)
 	var run *workflow.Run
 	if m.ToRunID != "" {
 		run = w.runs[engine.RunKey{ID: m.To, RunID: m.ToRunID}]
@@ -452,6 +453,8 @@ func inputOf(m *engine.Message) workflow.Input {
 		return &workflow.FirstWorkflowTask{From: m}
 	case engine.MessageChildClosed:
 		return &workflow.ChildClosed{Message: m}
+	case engine.MessageReconnect:
+		return &workflow.Reconnect{From: m}
 	case engine.MessageSignal:
 		s := m.Event.GetSignalExternalWorkflowExecutionInitiatedEventAttributes()
 		return &workflow.Signal{From: m, Request: &workflowservice.SignalWorkflowExecutionRequest{

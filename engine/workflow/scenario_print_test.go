@@ -175,6 +175,7 @@ func describeMessage(m engine.Message) string {
 		engine.MessageStartChild: "start child", engine.MessageFirstWorkflowTask: "first workflow task",
 		engine.MessageChildClosed: "child closed", engine.MessageSignal: "signal",
 		engine.MessageCancel: "cancel", engine.MessageParentClosed: "parent closed",
+		engine.MessageReconnect: "reconnect",
 	}
 	text := fmt.Sprintf("%s from %s#%d to %s", names[m.Kind], m.From.Name, m.EventID, m.To.Name)
 	if m.ParentClosePolicy != 0 {

@@ -61,6 +61,7 @@ type world struct {
 	names    map[string]string                    // UUID -> name in the script
 	out      strings.Builder
 	saw      func(*workflow.Change) // if set, shown each change
+	base     *workflow.Run          // of the reset under way
 }
 
 // failer is what *testing.T and *rapid.T have in common.
@@ -183,6 +184,9 @@ func outcome(res *workflow.Result, err error) string {
 	if res.New != nil {
 		text += digest(res.New.Change)
 	}
+	if res.Base != nil {
+		text += digest(res.Base)
+	}
 	return text
 }
 
@@ -228,6 +232,10 @@ func (w *world) settle(run *workflow.Run, before string, res *workflow.Result, e
 	if res.Run != nil {
 		run.Apply(res.Run)
 		w.commit(run, res.Run)
+	}
+	if res.Base != nil {
+		w.base.Apply(res.Base)
+		w.commit(w.base, res.Base)
 	}
 	if res.New != nil {
 		key := res.New.Run.Key

@@ -31,7 +31,7 @@ func startWorkflow(env *engine.Env, id engine.ID, current *Run, in *StartWorkflo
 		return nil, err
 	}
 	if reply := repeatedStart(env, current, in); reply != nil {
-		return &Result{Reply: reply}, nil
+		return &Result{Run: adoption(env, current, in), Reply: reply}, nil
 	}
 	reuse, conflict := startPolicies(in.Request.GetWorkflowIdReusePolicy(), in.Request.GetWorkflowIdConflictPolicy())
 	res := &Result{}
@@ -82,7 +82,7 @@ func repeatedStart(env *engine.Env, current *Run, in *StartWorkflow) *Started {
 	}
 	if m := in.Child; m != nil {
 		// The chain may have gone on since the child's first run was created.
-		if p := current.Start.Parent; p != nil && p.Run == m.From && p.InitiatedEventID == m.EventID {
+		if current.Start.Parent.started(m) {
 			return &Started{RunID: current.Start.FirstRunID, FirstRunID: current.Start.FirstRunID,
 				Started: true, Status: current.Info.Status}
 		}
@@ -103,6 +103,24 @@ func repeatedStart(env *engine.Env, current *Run, in *StartWorkflow) *Started {
 		reply.EagerTask = newDraft(env, current).taskReply(false)
 	}
 	return reply
+}
+
+// started reports whether the message is the one by which this parent, or the
+// run before it that was reset, has started the child.
+func (p *Parent) started(m *engine.Message) bool {
+	return p != nil && p.Run.ID == m.From.ID && p.InitiatedEventID == m.EventID &&
+		(p.Run == m.From || p.RequestID != "" && p.RequestID == m.RequestID)
+}
+
+// adoption is the change of a child that was started before, by a run in whose
+// place a reset has put the sender; nil for none.
+func adoption(env *engine.Env, current *Run, in *StartWorkflow) *Change {
+	if in.Child == nil || !current.Open() || current.Start.Parent == nil || current.Start.Parent.Run == in.Child.From {
+		return nil
+	}
+	d := newDraft(env, current)
+	d.adoptedBy(in.Child.From)
+	return d.finish()
 }
 
 // eagerStartedID is the WorkflowTaskStarted event of an eager start.
@@ -263,7 +281,7 @@ func startOf(env *engine.Env, key engine.RunKey, in *StartWorkflow) (*Start, *hi
 	s.TaskTimeout = workflowTaskTimeout(env.Limits, duration.Of(req.GetWorkflowTaskTimeout()), s.RunTimeout)
 	s.setDeadlines()
 	if m := in.Child; m != nil {
-		s.Parent = &Parent{Run: m.From, NamespaceName: m.NamespaceName, InitiatedEventID: m.EventID}
+		s.Parent = &Parent{Run: m.From, NamespaceName: m.NamespaceName, InitiatedEventID: m.EventID, RequestID: m.RequestID}
 		s.Root = m.Root
 		if s.Root == nil {
 			s.Root = execution(m.From)

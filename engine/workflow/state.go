@@ -108,6 +108,9 @@ type Parent struct {
 	Run              engine.RunKey
 	NamespaceName    string
 	InitiatedEventID int64
+	// RequestID of the message that has started it, by which a run that a
+	// reset has put in the parent's place knows its child.
+	RequestID string
 }
 
 // ResetOrigin is where a run that was made by a reset comes from.
@@ -272,6 +275,8 @@ type External struct {
 	Target           *commonpb.WorkflowExecution
 	Control          string
 	RequestID        string
+	// ChildWorkflowOnly: the target must be a child of this run.
+	ChildWorkflowOnly bool
 }
 
 // Request is a request id this run has taken effect for.

@@ -14,6 +14,10 @@ import (
 // Update is an update that a worker has accepted. Its request is in the event of
 // its acceptance, its outcome in that of its completion.
 type Update struct {
+	// AdmittedEventID is the event of an update that a reset has applied again;
+	// 0 for all others, whose admission is no event.
+	AdmittedEventID int64
+	// AcceptedEventID is 0 while no worker has accepted an admitted one.
 	AcceptedEventID int64
 	AcceptedBatchID int64
 	// CompletedEventID and CompletedBatchID are 0 while it is under way.
@@ -82,8 +86,12 @@ func (d *draft) updateStatus(updateID string) *UpdateStatus {
 			s := d.statusOf(updateID, stageCompleted)
 			s.EventID, s.BatchID = u.CompletedEventID, u.CompletedBatchID
 			return s
+		case !d.isOpen() && u.AcceptedEventID == 0:
+			return nil
 		case !d.isOpen():
 			return d.cutOff(updateID)
+		case u.AcceptedEventID == 0:
+			return d.statusOf(updateID, stageAdmitted)
 		}
 		return d.statusOf(updateID, stageAccepted)
 	}

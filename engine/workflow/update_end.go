@@ -73,15 +73,19 @@ func (d *draft) failSent() {
 // closeUpdates ends all updates because the run closes (spec/workflow.md 6.6).
 // With a successor, callers are asked to come again: they will find it.
 func (d *draft) closeUpdates(succeeded bool) {
+	closing := engine.NotFound("workflow update was aborted by closing workflow")
+	if succeeded {
+		closing = closingRun()
+	}
 	for _, id := range d.proposals.keys() {
-		if succeeded {
-			d.refuse(id, closingRun())
-		} else {
-			d.refuse(id, engine.NotFound("workflow update was aborted by closing workflow"))
-		}
+		d.refuse(id, closing)
 	}
 	for _, id := range d.updates.keys() {
-		if d.updates.get(id).CompletedEventID == 0 {
+		switch u := d.updates.get(id); {
+		case u.CompletedEventID != 0:
+		case u.AcceptedEventID == 0:
+			d.refuse(id, closing)
+		default:
 			d.tell(d.cutOff(id))
 		}
 	}

@@ -84,10 +84,11 @@ func (c *completion) acceptUpdate(updateID string, a *updatepb.Acceptance) error
 	if p != nil && (req == nil || len(p.Request.GetCompletionCallbacks()) > 0) {
 		req = p.Request // an older SDK drops the callbacks when it sends the request back
 	}
+	was := c.updates.get(updateID) // admitted by an event, if not accepted
 	switch {
-	case c.updates.get(updateID) != nil:
+	case was != nil && was.AcceptedEventID != 0:
 		return failTask(updateFailedCause, "update %s was accepted before", updateID)
-	case req == nil:
+	case req == nil && was == nil:
 		return unknownUpdate(updateID)
 	case a.GetAcceptedRequestMessageId() == "":
 		return failTask(updateFailedCause, "accepted_request_message_id is not set on the acceptance of update %s", updateID)
@@ -103,6 +104,9 @@ func (c *completion) acceptUpdate(updateID string, a *updatepb.Acceptance) error
 			AcceptedRequest:                  req,
 		}}
 	u := &Update{AcceptedBatchID: c.batchID(), RequestBytes: int64(proto.Size(req))}
+	if was != nil {
+		u.AdmittedEventID, u.RequestBytes = was.AdmittedEventID, was.RequestBytes
+	}
 	u.AcceptedEventID = c.append(ev)
 	c.updates.put(updateID, u)
 	c.attachToUpdate(updateID, req.GetRequestId(), req.GetCompletionCallbacks(), ev)
@@ -124,6 +128,8 @@ func (c *completion) completeUpdate(updateID string, r *updatepb.Response) error
 		return failTask(updateFailedCause, "update %s is answered before it was accepted", updateID)
 	case was == nil:
 		return unknownUpdate(updateID)
+	case was.AcceptedEventID == 0:
+		return failTask(updateFailedCause, "update %s is answered before it was accepted", updateID)
 	case was.CompletedEventID != 0:
 		return failTask(updateFailedCause, "update %s was completed before", updateID)
 	case r.GetMeta().GetUpdateId() != updateID:
@@ -154,15 +160,19 @@ func (c *completion) completeUpdate(updateID string, r *updatepb.Response) error
 // rejectUpdate hands the worker's no to the caller. Nothing of it is kept: the
 // same id may be proposed again, and is looked at again.
 func (c *completion) rejectUpdate(updateID string, r *updatepb.Rejection) error {
-	known := c.proposals.get(updateID) != nil
+	was := c.updates.get(updateID)
+	known := c.proposals.get(updateID) != nil || was != nil
 	switch {
-	case c.updates.get(updateID) != nil:
+	case was != nil && was.AcceptedEventID != 0:
 		return failTask(updateFailedCause, "update %s is rejected after it was accepted", updateID)
 	case !known && r.GetRejectedRequest() == nil:
 		return unknownUpdate(updateID)
 	case r.GetFailure() == nil:
 		return failTask(updateFailedCause, "failure is not set on the rejection of update %s", updateID)
 	case known:
+		if was != nil {
+			c.updates.remove(updateID)
+		}
 		c.reject(updateID, r.GetFailure())
 	}
 	return nil
