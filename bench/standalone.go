@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -98,6 +99,8 @@ type heartbeatLoad struct {
 	*bench
 	every  time.Duration
 	tokens [][]byte
+	// reports counts those of each activity.
+	reports int
 	calls  samples
 	took   time.Duration
 	used   usage
@@ -165,6 +168,8 @@ func (l *heartbeatLoad) measure(ctx context.Context, times int) error {
 	began := time.Now()
 	for round := range times {
 		due := began.Add(time.Duration(round) * l.every)
+		l.reports++
+		details := progress(l.reports)
 		err := l.each(ctx, func(ctx context.Context, n int) error {
 			at := due.Add(l.every * time.Duration(n) / time.Duration(l.Count))
 			if err := wait(ctx, time.Until(at)); err != nil {
@@ -172,7 +177,7 @@ func (l *heartbeatLoad) measure(ctx context.Context, times int) error {
 			}
 			called := time.Now()
 			_, err := l.api.RecordActivityTaskHeartbeat(ctx, &workflowservice.RecordActivityTaskHeartbeatRequest{
-				Namespace: l.Namespace, TaskToken: l.tokens[n], Identity: "bench", Details: payload,
+				Namespace: l.Namespace, TaskToken: l.tokens[n], Identity: "bench", Details: details,
 			})
 			l.calls.add(time.Since(called))
 			return err
@@ -189,6 +194,14 @@ func (l *heartbeatLoad) measure(ctx context.Context, times int) error {
 	l.used.cpu += after.cpu - before.cpu
 	l.used.writtenBytes += after.writtenBytes - before.writtenBytes
 	return nil
+}
+
+// progress are the details of a heartbeat, each time others: details that stay
+// the same would not be written.
+func progress(n int) *commonpb.Payloads {
+	return &commonpb.Payloads{Payloads: []*commonpb.Payload{{
+		Metadata: payload.Payloads[0].Metadata, Data: strconv.AppendInt(nil, int64(n), 10),
+	}}}
 }
 
 func (l *heartbeatLoad) report() *Heartbeat {
