@@ -13,163 +13,87 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/activity/activitytest"
 	"github.com/perdure/perdure/engine/retry"
 )
 
-// The machine is compared with an oracle that knows nothing of deadlines: it
-// lives through every second and asks of each timeout whether it has passed by
-// now. The machine is only woken when it asked to be (State.Next), so a deadline
-// it forgets, and one it fires early, both show (I6, I7). Along the way every
-// start gets its own token, and at most one token is ever accepted (I5).
+// The machine is compared with an oracle that knows nothing of deadlines. It is
+// only woken when it asked to be (State.Next), so a deadline it forgets, and one
+// it fires early, both show (I6, I7). Along the way every start gets its own
+// token, and at most one token is ever accepted (I5).
 func TestTheMachineAgreesWithAnOracle(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		m := newModel(t)
-		t.Repeat(map[string]func(*rapid.T){
-			"a second passes":   m.second,
-			"another":           m.second,
-			"seconds pass":      m.seconds,
-			"a worker polls":    m.poll,
-			"another polls":     m.poll,
-			"the worker fails":  m.fail,
-			"it heartbeats":     m.heartbeat,
-			"it completes":      m.complete,
-			"a cancel is asked": m.requestCancel,
-			"cancel accepted":   m.acceptCancel,
-			"hand-over aborted": m.abort,
-			"an old token":      m.oldToken,
-			"it is paused":      m.pause,
-			"it is unpaused":    m.unpause,
-			"it is reset":       m.reset,
-			"new options":       m.setOptions,
-			"":                  m.agree,
+	for name, house := range map[string]House{"in a workflow": InWorkflow, "standing alone": Alone} {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				m := newModel(t, house)
+				t.Repeat(map[string]func(*rapid.T){
+					"a second passes":   m.second,
+					"another":           m.second,
+					"seconds pass":      m.seconds,
+					"a worker polls":    m.poll,
+					"another polls":     m.poll,
+					"the worker fails":  m.fail,
+					"it heartbeats":     m.heartbeat,
+					"it completes":      m.complete,
+					"a cancel is asked": m.requestCancel,
+					"cancel accepted":   m.acceptCancel,
+					"hand-over aborted": m.abort,
+					"an old token":      m.oldToken,
+					"it is paused":      m.pause,
+					"it is unpaused":    m.unpause,
+					"it is reset":       m.reset,
+					"new options":       m.setOptions,
+					"another delay":     m.setDelay,
+					"it is read again":  m.load,
+					"":                  m.agree,
+				})
+			})
 		})
-	})
-}
-
-// oracle is the activity in whole seconds. Zero timeouts are none.
-type oracle struct {
-	s2c, s2s, stc, hb, initial, maxInterval, maxAttempts int
-	nonRetryableTimeout                                  bool
-
-	running, ended, cancel    bool
-	paused, reset, forget     bool
-	attempt, due, start, beat int
-	// failed is when the last attempt did, wait the back-off after it; both 0
-	// when there is none.
-	failed, wait int
-	details      bool
-	how          string
-}
-
-// tick does what is due at second now: of what is overdue the earliest, and of
-// several of one second the first in this list.
-func (o *oracle) tick(now int) {
-	if o.ended || o.paused {
-		return
-	}
-	covered := o.s2c > 0 && o.stc >= o.s2c // see coversStart
-	earliest, what := now+1, func() {}
-	for _, t := range []struct {
-		applies bool
-		at      int
-		happens func()
-	}{
-		{o.running && !covered, o.start + o.stc, func() { o.lost(now, "StartToClose") }},
-		{!o.running && o.s2s > 0, o.due + o.s2s, func() { o.end("ScheduleToStart") }},
-		{o.s2c > 0, o.s2c, func() { o.end("ScheduleToClose") }},
-		{o.running && o.hb > 0, max(o.start, o.beat) + o.hb, func() { o.lost(now, "Heartbeat") }},
-	} {
-		if t.applies && t.at < earliest {
-			earliest, what = t.at, t.happens
-		}
-	}
-	what()
-	if !o.running && now >= o.due {
-		o.wait = 0
 	}
 }
-
-// lost is an attempt that failed or timed out.
-func (o *oracle) lost(now int, how string) {
-	interval := o.interval(o.attempt)
-	switch {
-	case o.cancel, how == "StartToClose" && o.nonRetryableTimeout:
-		o.end(how)
-	case o.paused:
-		o.again(now, 0)
-	case o.maxAttempts > 0 && o.attempt >= o.maxAttempts:
-		o.end(how)
-	case o.s2c > 0 && now+interval > o.s2c:
-		if how != "Failed" {
-			how = "ScheduleToClose"
-		}
-		o.end(how)
-	default:
-		o.again(now, interval)
-	}
-}
-
-// interval is the back-off after that attempt.
-func (o *oracle) interval(attempt int) int {
-	interval := o.initial
-	for i := 1; i < attempt && interval < o.maxInterval; i++ {
-		interval *= 2
-	}
-	return min(interval, o.maxInterval)
-}
-
-func (o *oracle) again(now, wait int) {
-	o.stop()
-	o.attempt, o.due, o.failed, o.wait = o.attempt+1, now+wait, now, wait
-}
-
-// stop is the end of a running attempt that the activity outlives.
-func (o *oracle) stop() {
-	o.details = o.details && !o.forget
-	o.running, o.reset, o.forget = false, false, false
-}
-
-// handOut: nobody has it, and it is to be done now.
-func (o *oracle) handOut(now int) { o.due, o.failed, o.wait = now, 0, 0 }
-
-func (o *oracle) end(how string) { o.ended, o.running, o.how = true, false, how }
 
 // model is the two of them side by side.
 type model struct {
-	o      *oracle
-	now    int
-	s      *State // nil: ended
-	how    string
-	tokens []int64 // of every start so far
-	live   int64   // the one that must be accepted; 0 none
+	o        *activitytest.Oracle
+	now      int
+	s        *State // nil: ended
+	original Options
+	how, why string
+	tokens   []int64 // of every start so far
+	live     int64   // the one that must be accepted; 0 none
 }
 
-func newModel(t *rapid.T) *model {
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+func newModel(t *rapid.T, house House) *model {
 	pick := func(name string, most int) int { return rapid.IntRange(0, most).Draw(t, name) }
-	o := &oracle{attempt: 1, initial: 1 + pick("initial", 2), maxAttempts: pick("max attempts", 4)}
-	o.maxInterval = o.initial + pick("max interval", 6)
-	o.nonRetryableTimeout = rapid.Bool().Draw(t, "non-retryable timeout")
-	sec := func(n int) time.Duration { return time.Duration(n) * time.Second }
-	opts := Options{TaskQueue: "q",
-		ScheduleToClose: sec(pick("s2c", 20)), ScheduleToStart: sec(pick("s2s", 8)),
-		StartToClose: sec(1 + pick("stc", 8)), Heartbeat: sec(pick("hb", 5)),
+	initial := 1 + pick("initial", 2)
+	o := activitytest.Options{
+		Alone: house == Alone, Initial: initial, MaxInterval: initial + pick("max interval", 6), MaxAttempts: pick("max attempts", 4),
+		FinalTimeout: rapid.Bool().Draw(t, "non-retryable timeout"),
+	}
+	if o.Alone {
+		o.Delay = max(0, pick("delay", 8)-4)
+	}
+	opts := Options{TaskQueue: "q", StartDelay: seconds(o.Delay),
+		ScheduleToClose: seconds(pick("s2c", 20)), ScheduleToStart: seconds(pick("s2s", 8)),
+		StartToClose: seconds(1 + pick("stc", 8)), Heartbeat: seconds(pick("hb", 5)),
 		RetryPolicy: retry.Fill(&commonpb.RetryPolicy{
-			InitialInterval: durationpb.New(sec(o.initial)), MaximumInterval: durationpb.New(sec(o.maxInterval)),
-			MaximumAttempts: int32(o.maxAttempts), //nolint:gosec // small
+			InitialInterval: durationpb.New(seconds(o.Initial)), MaximumInterval: durationpb.New(seconds(o.MaxInterval)),
+			MaximumAttempts: int32(o.MaxAttempts), //nolint:gosec // small
 		}),
 	}
-	if o.nonRetryableTimeout {
+	if o.FinalTimeout {
 		opts.RetryPolicy.NonRetryableErrorTypes = []string{"TemporalTimeout:StartToClose"}
 	}
 	opts = opts.Normalize(0)
-	o.s2c, o.s2s = int(opts.ScheduleToClose/time.Second), int(opts.ScheduleToStart/time.Second)
-	o.stc, o.hb = int(opts.StartToClose/time.Second), int(opts.Heartbeat/time.Second)
-	return &model{o: o, s: New(InWorkflow, "a", "T", opts, epoch)}
+	o.ScheduleToClose, o.ScheduleToStart = int(opts.ScheduleToClose/time.Second), int(opts.ScheduleToStart/time.Second)
+	o.StartToClose, o.Heartbeat = int(opts.StartToClose/time.Second), int(opts.Heartbeat/time.Second)
+	return &model{o: activitytest.New(o), s: New(house, "a", "T", opts, epoch), original: opts}
 }
 
 func (m *model) env() *engine.Env {
-	return &engine.Env{Now: epoch.Add(time.Duration(m.now) * time.Second), Limits: engine.DefaultLimits(),
-		Fresh: engine.NewFresh([16]byte{})}
+	return &engine.Env{Now: epoch.Add(seconds(m.now)), Limits: engine.DefaultLimits(), Fresh: engine.NewFresh([16]byte{})}
 }
 
 func (m *model) seconds(t *rapid.T) {
@@ -182,24 +106,24 @@ func (m *model) seconds(t *rapid.T) {
 
 func (m *model) second(*rapid.T) {
 	m.now++
-	m.o.tick(m.now)
-	if m.s == nil {
-		return
-	}
-	if next := m.s.Next(); next.IsZero() || next.After(m.env().Now) {
-		return
-	}
-	due := m.s.Overdue(m.env().Now)
-	slices.SortFunc(due, func(a, b Overdue) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Rank, b.Rank)) })
-	if len(due) > 0 {
-		m.step(m.s.TimeOut(m.env(), due[0].Type))
-	}
-	m.offer()
+	m.due()
 }
 
-func (m *model) offer() {
-	if m.s != nil && m.s.MayOffer(m.env().Now) {
-		m.s = m.s.Offer()
+// due has both do what is due; the machine as it asked for it.
+func (m *model) due() {
+	m.o.Tick(m.now)
+	for m.s != nil {
+		if next := m.s.Next(); next.IsZero() || next.After(m.env().Now) {
+			return
+		}
+		due := m.s.Overdue(m.env().Now)
+		slices.SortFunc(due, func(a, b Overdue) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Rank, b.Rank)) })
+		if len(due) > 0 {
+			m.step(m.s.TimeOut(m.env(), due[0].Type))
+		}
+		if m.s != nil && m.s.MayOffer(m.env().Now) {
+			m.s = m.s.Offer()
+		}
 	}
 }
 
@@ -208,6 +132,9 @@ func (m *model) step(step Step) {
 	m.s = step.State
 	if step.Outcome != nil {
 		m.how, m.live = outcomeName(step.Outcome), 0
+		if m.why = step.Outcome.RetryState.String(); m.why == "Unspecified" {
+			m.why = ""
+		}
 		return
 	}
 	if old.Status == StatusStarted && m.s.Status != StatusStarted {
@@ -228,7 +155,7 @@ func outcomeName(o *Outcome) string {
 }
 
 func (m *model) poll(t *rapid.T) {
-	m.offer()
+	m.due()
 	if m.s == nil || m.s.Status != StatusQueued || !m.s.Offered {
 		return
 	}
@@ -248,20 +175,26 @@ func (m *model) poll(t *rapid.T) {
 		t.Fatalf("token %d was given before", m.live)
 	}
 	m.tokens = append(m.tokens, m.live)
-	m.o.running, m.o.start, m.o.beat, m.o.wait = true, m.now, 0, 0
+	m.o.Start(m.now)
 }
 
 func (m *model) fail(t *rapid.T) {
 	if m.live == 0 {
 		return
 	}
-	f := &failurepb.Failure{Message: "x"}
+	final, delay := rapid.IntRange(0, 9).Draw(t, "final") == 0, max(0, rapid.IntRange(0, 9).Draw(t, "delay")-5)
+	info := &failurepb.ApplicationFailureInfo{NonRetryable: final}
+	if delay > 0 {
+		info.NextRetryDelay = durationpb.New(seconds(delay))
+	}
+	f := &failurepb.Failure{Message: "x", FailureInfo: &failurepb.Failure_ApplicationFailureInfo{ApplicationFailureInfo: info}}
 	step, _, err := m.s.Fail(m.env(), m.live, f, nil, "w")
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.step(step)
-	m.o.lost(m.now, "Failed")
+	m.o.Fail(m.now, final, delay)
+	m.due()
 }
 
 func (m *model) heartbeat(t *rapid.T) {
@@ -269,15 +202,15 @@ func (m *model) heartbeat(t *rapid.T) {
 		return
 	}
 	var details *commonpb.Payloads
-	if m.o.details = rapid.Bool().Draw(t, "details"); m.o.details {
+	if rapid.Bool().Draw(t, "details") {
 		details = &commonpb.Payloads{}
 	}
 	step, heard, err := m.s.RecordHeartbeat(m.env(), m.live, details, "w")
-	if want := (Heard{CancelRequested: m.o.cancel, Paused: m.o.paused, Reset: m.o.reset}); err != nil || heard != want {
+	canceled, paused, reset := m.o.Beat(m.now, details != nil)
+	if want := (Heard{CancelRequested: canceled, Paused: paused, Reset: reset}); err != nil || heard != want {
 		t.Fatalf("told %+v, %v; it should be %+v", heard, err, want)
 	}
 	m.step(step)
-	m.o.beat = m.now
 }
 
 func (m *model) complete(t *rapid.T) {
@@ -289,7 +222,7 @@ func (m *model) complete(t *rapid.T) {
 		t.Fatal(err)
 	}
 	m.step(step)
-	m.o.end("Completed")
+	m.o.Complete()
 }
 
 func (m *model) requestCancel(t *rapid.T) {
@@ -297,11 +230,10 @@ func (m *model) requestCancel(t *rapid.T) {
 		return
 	}
 	m.s = m.s.RequestCancel(7)
-	m.o.cancel = true
+	m.o.AskCancel()
 	if m.s.Unstarted() {
 		o := m.s.CancelUnstarted("w")
 		m.step(Step{Outcome: &o})
-		m.o.end("Canceled")
 	}
 }
 
@@ -309,16 +241,16 @@ func (m *model) acceptCancel(t *rapid.T) {
 	if m.live == 0 {
 		return
 	}
-	if m.o.cancel && rapid.IntRange(0, 3).Draw(t, "seldom") > 0 {
+	if m.o.CancelAsked && rapid.IntRange(0, 3).Draw(t, "seldom") > 0 {
 		return
 	}
 	step, err := m.s.AcceptCancel(m.env(), m.live, nil, "w")
-	if (err == nil) != m.o.cancel {
-		t.Fatalf("accepted: %v; asked: %v", err, m.o.cancel)
+	if (err == nil) != m.o.CancelAsked {
+		t.Fatalf("accepted: %v; asked: %v", err, m.o.CancelAsked)
 	}
 	if err == nil {
 		m.step(step)
-		m.o.end("Canceled")
+		m.o.AcceptCancel()
 	}
 }
 
@@ -331,97 +263,108 @@ func (m *model) abort(t *rapid.T) {
 		t.Fatal(err)
 	}
 	m.step(step)
-	m.o.stop()
-	if m.o.cancel {
-		m.o.end("Canceled")
+	m.o.Abort()
+	m.due()
+}
+
+// load is what a shard does that reads it from the store.
+func (m *model) load(*rapid.T) {
+	if m.s != nil {
+		m.s = m.s.Loaded(m.env().Now)
+		m.o.Load(m.now)
 	}
 }
 
-// operated takes over what an operator did; a token is good as long as its
-// attempt runs.
+// shut reports whether operators may ask for nothing: it has ended, or, standing
+// alone, what was asked for before comes first (section 11.6).
+func (m *model) shut() bool { return m.s == nil || m.o.Alone && (m.o.CancelAsked || m.o.ResetAsked) }
+
+// operated takes over what an operator did, and what is due by it; a token is
+// good as long as its attempt runs.
 func (m *model) operated(t *rapid.T, next *State) {
 	if next != m.s && next.Unstarted() == (next.Stamp == m.s.Stamp) {
 		t.Fatalf("stamp %d became %d in status %d", m.s.Stamp, next.Stamp, next.Status)
 	}
 	m.s = next
+	m.due()
 }
 
 func (m *model) pause(t *rapid.T) {
-	if m.s == nil || rapid.IntRange(0, 2).Draw(t, "seldom") > 0 {
+	if m.shut() || rapid.IntRange(0, 2).Draw(t, "seldom") > 0 {
 		return
 	}
 	request := rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "request")
 	next, err := m.s.SetPaused(Pause{RequestID: request})
 	same := request != "" && request == m.s.Pause.RequestID
-	if (err == nil) != (!m.o.paused || same) {
-		t.Fatalf("paused: %v; before: %v", err, m.o.paused)
+	if (err == nil) != (!m.o.Paused || same) {
+		t.Fatalf("paused: %v; before: %v", err, m.o.Paused)
 	}
 	if err == nil {
+		m.o.Pause()
 		m.operated(t, next)
-		m.o.paused = true
 	}
 }
 
 func (m *model) unpause(t *rapid.T) {
-	if m.s == nil {
+	if m.shut() {
 		return
 	}
 	u := Unpause{ResetAttempts: rapid.Bool().Draw(t, "reset attempts"), ResetHeartbeat: rapid.Bool().Draw(t, "reset heartbeat")}
+	m.o.Unpause(m.now, u.ResetAttempts, u.ResetHeartbeat)
 	m.operated(t, m.s.Unpause(m.env(), u))
-	if !m.o.paused {
-		return
-	}
-	m.o.paused = false
-	m.o.details = m.o.details && !u.ResetHeartbeat
-	if u.ResetAttempts {
-		m.o.attempt = 1
-	}
-	if !m.o.running {
-		m.o.handOut(m.now)
-	}
 }
 
 func (m *model) reset(t *rapid.T) {
-	if m.s == nil || rapid.IntRange(0, 3).Draw(t, "seldom") > 0 {
+	if m.shut() || rapid.IntRange(0, 3).Draw(t, "seldom") > 0 {
 		return
 	}
 	r := Reset{ResetHeartbeat: rapid.Bool().Draw(t, "reset heartbeat"), KeepPaused: rapid.Bool().Draw(t, "keep paused")}
-	m.operated(t, m.s.Reset(m.env(), r))
-	m.o.attempt = 1
-	m.o.paused = m.o.paused && r.KeepPaused
-	if m.o.running {
-		m.o.reset, m.o.forget = true, r.ResetHeartbeat
-		return
+	restore := rapid.Bool().Draw(t, "restore")
+	if restore {
+		original := m.original
+		if !m.o.Delayable(m.now) {
+			original.StartDelay = m.s.StartDelay
+		}
+		r.Original = &original
 	}
-	m.o.details = m.o.details && !r.ResetHeartbeat
-	m.o.handOut(m.now)
+	m.o.Reset(m.now, r.ResetHeartbeat, r.KeepPaused, restore)
+	m.operated(t, m.s.Reset(m.env(), r))
 }
 
 // setOptions changes start-to-close and the first interval, which decides when
 // a back-off ends.
 func (m *model) setOptions(t *rapid.T) {
-	if m.s == nil || rapid.IntRange(0, 2).Draw(t, "seldom") > 0 {
+	if m.shut() || rapid.IntRange(0, 2).Draw(t, "seldom") > 0 {
 		return
 	}
-	sec := func(n int) *durationpb.Duration { return durationpb.New(time.Duration(n) * time.Second) }
-	stc, initial := 1+rapid.IntRange(0, 8).Draw(t, "stc"), 1+rapid.IntRange(0, m.o.maxInterval-1).Draw(t, "initial")
-	o, err := Patch{
-		Paths:   []string{"startToCloseTimeout", "retry_policy.initial_interval"},
-		Options: &activitypb.ActivityOptions{StartToCloseTimeout: sec(stc), RetryPolicy: &commonpb.RetryPolicy{InitialInterval: sec(initial)}},
-	}.Apply(m.s, m.env().Limits, 0)
+	stc, initial := 1+rapid.IntRange(0, 8).Draw(t, "stc"), 1+rapid.IntRange(0, m.o.MaxInterval-1).Draw(t, "initial")
+	m.patch(t, Patch{
+		Paths: []string{"startToCloseTimeout", "retry_policy.initial_interval"},
+		Options: &activitypb.ActivityOptions{StartToCloseTimeout: durationpb.New(seconds(stc)),
+			RetryPolicy: &commonpb.RetryPolicy{InitialInterval: durationpb.New(seconds(initial))}},
+	}, func(o Options) {
+		m.o.Update(m.now, int(o.StartToClose/time.Second), int(o.Heartbeat/time.Second), initial)
+	})
+}
+
+// setDelay changes the start delay, as long as that is allowed.
+func (m *model) setDelay(t *rapid.T) {
+	if m.shut() || !m.o.Alone || !m.o.Delayable(m.now) {
+		return
+	}
+	delay := rapid.IntRange(0, 12).Draw(t, "delay")
+	m.patch(t, Patch{
+		Paths: []string{"start_delay"}, Options: &activitypb.ActivityOptions{StartDelay: durationpb.New(seconds(delay))},
+	}, func(Options) { m.o.UpdateDelay(m.now, delay) })
+}
+
+func (m *model) patch(t *rapid.T, p Patch, oracle func(Options)) {
+	o, err := p.Apply(m.s, m.env().Limits, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	oracle(o)
 	m.operated(t, m.s.SetOptions(m.env(), o))
-	m.o.stc, m.o.initial, m.o.hb = int(o.StartToClose/time.Second), initial, int(o.Heartbeat/time.Second)
-	switch {
-	case m.o.running:
-	case m.o.wait == 0:
-		m.o.due = min(m.o.due, m.now)
-	case m.o.wait != m.o.interval(m.o.attempt-1):
-		m.o.wait = m.o.interval(m.o.attempt - 1)
-		m.o.due = max(m.o.failed+m.o.wait, m.now)
-	}
 }
 
 // oldToken: whatever a worker says with a token that is not the latest start's
@@ -445,18 +388,18 @@ func (m *model) oldToken(t *rapid.T) {
 
 func (m *model) agree(t *rapid.T) {
 	switch o := m.o; {
-	case (m.s == nil) != o.ended:
-		t.Fatalf("second %d: the machine ended %v (%s), the oracle %v (%s)", m.now, m.s == nil, m.how, o.ended, o.how)
+	case (m.s == nil) != o.Ended:
+		t.Fatalf("second %d: the machine ended %v (%s), the oracle %v (%s)", m.now, m.s == nil, m.how, o.Ended, o.How)
 	case m.s == nil:
-		if m.how != o.how {
-			t.Fatalf("second %d: ended as %s, the oracle as %s", m.now, m.how, o.how)
+		if m.how != o.How || m.why != o.Why {
+			t.Fatalf("second %d: ended as %s, %s; the oracle as %s, %s", m.now, m.how, m.why, o.How, o.Why)
 		}
-	case int(m.s.Attempt) != o.attempt || (m.s.Status == StatusStarted) != o.running:
-		t.Fatalf("second %d: attempt %d status %d; the oracle: attempt %d running %v", m.now, m.s.Attempt, m.s.Status, o.attempt, o.running)
-	case m.s.Paused != o.paused || m.s.Resetting != o.reset || (m.s.HeartbeatDetails != nil) != o.details:
+	case int(m.s.Attempt) != o.Attempt || (m.s.Status == StatusStarted) != o.Running:
+		t.Fatalf("second %d: attempt %d status %d; the oracle: attempt %d running %v", m.now, m.s.Attempt, m.s.Status, o.Attempt, o.Running)
+	case m.s.Paused != o.Paused || m.s.Resetting != o.ResetAsked || (m.s.HeartbeatDetails != nil) != o.Details:
 		t.Fatalf("second %d: paused %v, resetting %v, details %v; the oracle: %v, %v, %v", m.now, m.s.Paused, m.s.Resetting, m.s.HeartbeatDetails != nil,
-			o.paused, o.reset, o.details)
-	case !o.running && !m.s.DueTime.Equal(epoch.Add(time.Duration(o.due)*time.Second)):
-		t.Fatalf("second %d: due %v, the oracle at %d", m.now, m.s.DueTime, o.due)
+			o.Paused, o.ResetAsked, o.Details)
+	case !o.Running && !m.s.DueTime.Equal(epoch.Add(seconds(o.Due))):
+		t.Fatalf("second %d: due %v, the oracle at %d", m.now, m.s.DueTime, o.Due)
 	}
 }

@@ -101,6 +101,7 @@ var Plan = []Area{
 	{Path: "sim", Floor: outside, By: nobody},
 	{Path: "e2e", Floor: outside, By: nobody},
 	{Path: "store/storetest", Floor: outside, By: nobody},
+	{Path: "engine/activity/activitytest", Floor: outside, By: nobody},
 }
 
 // leaves are the small packages of shared rules on the machines' floor, which
