@@ -69,6 +69,15 @@ type Config struct {
 	// that what runs can be finished and recorded. Defaults to 256 MiB.
 	MinFreeDiskBytes uint64 `yaml:"min-free-disk-bytes"`
 
+	// MaxHistoryEvents and MaxHistoryBytes are where a run takes no new work
+	// (signals, updates, commands that begin something) until it completes or
+	// continues as new; what has begun is recorded up to a quarter more. A long
+	// history costs the server no more an event than a short one, but whoever
+	// replays it reads all of it: lower them to catch workflows that forget to
+	// continue as new. Default to 1,000,000 and 2 GiB.
+	MaxHistoryEvents int64 `yaml:"max-history-events"`
+	MaxHistoryBytes  int64 `yaml:"max-history-bytes"`
+
 	// LogLevel is debug, info, warn, error or never. Defaults to warn.
 	LogLevel string `yaml:"log-level"`
 	// LogFormat is text or json. Defaults to text.
@@ -89,6 +98,8 @@ func Default() Config {
 		CacheRuns:        10_000,
 		StoreCacheBytes:  64 << 20,
 		MinFreeDiskBytes: 256 << 20,
+		MaxHistoryEvents: 1_000_000,
+		MaxHistoryBytes:  2 << 30,
 		LogLevel:         "warn",
 		LogFormat:        "text",
 	}
@@ -145,6 +156,12 @@ func (c *Config) Check() error {
 	}
 	if c.CacheRuns < 1 {
 		complain("cache-runs: must be positive")
+	}
+	if c.MaxHistoryEvents < 100 {
+		complain("max-history-events: %d is less than 100", c.MaxHistoryEvents)
+	}
+	if c.MaxHistoryBytes < 4<<20 {
+		complain("max-history-bytes: %d is less than 4 MiB", c.MaxHistoryBytes)
 	}
 	if c.StoreCacheBytes < 1<<20 {
 		complain("store-cache-bytes: %d is less than 1 MiB", c.StoreCacheBytes)

@@ -166,6 +166,7 @@ func (s *Server) startCore(ctx context.Context) error {
 		Feed:       s.index,
 		Shards:     s.config.Shards,
 		CacheRuns:  s.config.CacheRuns,
+		Limits:     limitsOf(&s.config),
 		Log:        s.log,
 		Metrics:    newShardMetrics(s.metrics),
 	})
