@@ -127,24 +127,20 @@ func (r *Report) Print(out io.Writer) error {
 		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
 	}
 	line("scenario", "%s, %d executions, %d at a time", r.Scenario, r.Count, r.Concurrency)
-	line("throughput", "%.0f executions/s (%.2f s)", r.PerSecond, r.Seconds)
-	if r.Latency.MaxMillis > 0 {
-		line("start to result", "%s", r.Latency)
+	if h := r.Heartbeat; h != nil {
+		line("heartbeats", "%.0f a second of %d running activities", h.PerSecond, h.Activities)
+		line("heartbeat call", "%s", h.Call)
+		line("server CPU", "%.1f %% of a core, %.1f us per heartbeat", h.CorePercent, h.CPUMicros)
+		line("server writes", "%.1f bytes per heartbeat", h.WrittenBytes)
+	} else {
+		r.printExecutions(line)
 	}
-	line("server CPU", "%.3f ms per execution", r.CPUMillisEach)
-	line("server writes", "%.1f KiB per execution", r.WrittenKiBEach)
 	line("server memory", "%.0f MiB at its peak", r.PeakMemoryMiB)
 	if r.IdleMemoryMiB > 0 {
 		line("idle", "%.2f %% of a core, %.0f MiB", r.IdleCorePercent, r.IdleMemoryMiB)
 	}
 	if r.TimerLateness != nil {
 		line("timers late by", "%s", *r.TimerLateness)
-	}
-	if h := r.Heartbeat; h != nil {
-		line("heartbeats", "%.0f a second of %d running activities", h.PerSecond, h.Activities)
-		line("server CPU", "%.1f %% of a core, %.1f us a heartbeat", h.CorePercent, h.CPUMicros)
-		line("server writes", "%.1f bytes a heartbeat", h.WrittenBytes)
-		line("heartbeat call", "%s", h.Call)
 	}
 	if r.Ratio != nil {
 		r.printComparison(w, r.Floor, r.Ratio, "server", "floor")
@@ -153,6 +149,15 @@ func (r *Report) Print(out io.Writer) error {
 		r.printComparison(w, r.Beside, r.RatioToBeside, r.Scenario, r.Beside.Scenario)
 	}
 	return w.Flush()
+}
+
+func (r *Report) printExecutions(line func(name, format string, args ...any)) {
+	line("throughput", "%.0f executions/s (%.2f s)", r.PerSecond, r.Seconds)
+	if r.Latency.MaxMillis > 0 {
+		line("start to result", "%s", r.Latency)
+	}
+	line("server CPU", "%.3f ms per execution", r.CPUMillisEach)
+	line("server writes", "%.1f KiB per execution", r.WrittenKiBEach)
 }
 
 func (r *Report) printComparison(w io.Writer, other *Report, ratio *Ratio, mine, theirs string) {

@@ -101,9 +101,9 @@ type heartbeatLoad struct {
 	tokens [][]byte
 	// reports counts those of each activity.
 	reports int
-	calls  samples
-	took   time.Duration
-	used   usage
+	calls   samples
+	took    time.Duration
+	used    usage
 }
 
 // prepare starts the activities and takes them all, as a worker would.
