@@ -19,11 +19,6 @@ import (
 	"github.com/perdure/perdure/internal/clock"
 )
 
-// MaxReceiveBytes is the largest request we take. What a namespace advertises
-// as the limit of a workflow task completion is this, less room for the rest of
-// the message: a larger one could never arrive.
-const MaxReceiveBytes = 4 << 20
-
 // maxSendBytes bounds an answer: as much as SDKs accept.
 const maxSendBytes = 128 << 20
 
@@ -57,6 +52,8 @@ type Frontend struct {
 
 	// serving: Serve was called. A draining server goes on answering.
 	serving atomic.Bool
+	// largeBytes are the large requests being carried out; see admitSize.
+	largeBytes atomic.Int64
 }
 
 // New builds a frontend. It refuses every call until Serve.
@@ -132,7 +129,7 @@ func (f *Frontend) ServerOptions() []grpc.ServerOption {
 // the size of messages.
 func TransportOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(MaxReceiveBytes),
+		grpc.MaxRecvMsgSize(maxMessageReceived),
 		grpc.MaxSendMsgSize(maxSendBytes),
 		// SDKs ping every 30 s, with or without calls in flight, and must not be
 		// sent away for it.

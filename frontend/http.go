@@ -71,6 +71,8 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		serveDocument(w, r, "application/json", openapi.OpenAPIV2JSONSpec)
 	case r.URL.Path == "/openapi.yaml":
 		serveDocument(w, r, "application/yaml", openapi.OpenAPIV3YAMLSpec)
+	case r.ContentLength > MaxReceiveBytes:
+		writeStatus(w, r, tooLarge, http.StatusRequestEntityTooLarge)
 	default:
 		r.Body = http.MaxBytesReader(w, r.Body, MaxReceiveBytes)
 		g.api.ServeHTTP(w, chooseFormat(r))
@@ -134,9 +136,16 @@ func chooseFormat(r *http.Request) *http.Request {
 	return r
 }
 
+// tooLarge answers a body that is larger than what we take.
+var tooLarge = status.Newf(codes.ResourceExhausted, "the request body is larger than %d bytes", MaxReceiveBytes)
+
 // writeError answers with the error's status as JSON (H-32).
 func writeError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
 	st := status.Convert(err)
+	if strings.Contains(st.Message(), (&http.MaxBytesError{}).Error()) { // the gateway keeps no more than its text
+		writeStatus(w, r, tooLarge, http.StatusRequestEntityTooLarge)
+		return
+	}
 	writeStatus(w, r, st, runtime.HTTPStatusFromCode(st.Code()))
 }
 

@@ -162,7 +162,7 @@ func TestHTTPVariants(t *testing.T) {
 			t.Errorf("%s: %d, %d bytes", path, code, len(body))
 		}
 	}
-	if code, _, _ := request(t, server, "POST", "/api/v1/namespaces/ns/workflows/w", `{"identity":"`+strings.Repeat("x", MaxReceiveBytes)+`"}`); code != 400 {
+	if code, _, _ := request(t, server, "POST", "/api/v1/namespaces/ns/workflows/w", `{"identity":"`+strings.Repeat("x", MaxReceiveBytes)+`"}`); code != 413 {
 		t.Errorf("a body beyond the limit: %d", code)
 	}
 }

@@ -80,6 +80,11 @@ func (f *Frontend) guarded(ctx context.Context, c *call, req any, handler grpc.U
 	if err := f.admit(ctx, c, req); err != nil {
 		return nil, err
 	}
+	done, err := f.admitSize(c, req)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	return handler(ctx, req)
 }
 

@@ -26,11 +26,10 @@ func (f *Frontend) DescribeNamespace(_ context.Context, r *workflowservice.Descr
 	return resp, nil
 }
 
-// announceLimits says what we really take: no message may be larger than what we
-// receive. The response is ours alone.
+// announceLimits says what we really take. The response is ours alone.
 func announceLimits(resp *workflowservice.DescribeNamespaceResponse) {
 	if limits := resp.GetNamespaceInfo().GetLimits(); limits != nil {
-		limits.WorkflowTaskCompletionSizeLimitError = MaxReceiveBytes
+		limits.WorkflowTaskCompletionSizeLimitError = MaxCompletionBytes
 	}
 }
 

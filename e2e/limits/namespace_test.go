@@ -116,7 +116,8 @@ func TestBadHTTP(t *testing.T) {
 		body   io.Reader
 		status int
 	}{
-		"a body of 8 MiB":      {"/namespaces/default/workflows/w", bytes.NewReader(bytes.Repeat([]byte(" "), 8<<20)), http.StatusBadRequest},
+		"a body of 8 MiB":      {"/namespaces/default/workflows/w", bytes.NewReader(bytes.Repeat([]byte(" "), 8<<20)), http.StatusRequestEntityTooLarge},
+		"8 MiB piece by piece": {"/namespaces/default/workflows/w", struct{ io.Reader }{bytes.NewReader(bytes.Repeat([]byte(" "), 8<<20))}, http.StatusRequestEntityTooLarge},
 		"no JSON":              {"/namespaces/default/workflows/w", strings.NewReader("{"), http.StatusBadRequest},
 		"unknown field":        {"/namespaces/default/workflows/w", strings.NewReader(`{"nonsense": 1}`), http.StatusBadRequest},
 		"an unknown namespace": {"/namespaces/nowhere/workflows/w", strings.NewReader(`{"workflowType": {"name": "t"}, "taskQueue": {"name": "q"}}`), http.StatusNotFound},
