@@ -16,6 +16,8 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/perdure/perdure/callbacks"
 )
 
 // Off as a port means: do not listen there. Zero picks a free port.
@@ -55,6 +57,13 @@ type Config struct {
 	// Retention of closed workflows in the namespaces made at the start.
 	// Defaults to 24h; at least 1h.
 	Retention time.Duration `yaml:"retention"`
+
+	// CallbackAddresses are those that completion callbacks may use, each as
+	// [http://|https://]host[:port] with * for any characters: "*.example.com",
+	// "http://localhost:*". Only an entry with http:// allows calls without TLS.
+	// Clients choose the URLs and the server makes the calls, from inside your
+	// network: allow what is meant to be called, no more. Defaults to none.
+	CallbackAddresses []string `yaml:"callback-address"`
 
 	// Shards is how many loops share the work. It may differ at each start.
 	// Defaults to two a core; turn it only when a profile says so.
@@ -150,6 +159,9 @@ func (c *Config) Check() error {
 	}
 	if c.Retention < time.Hour {
 		complain("retention: %s is shorter than the least, 1h", c.Retention)
+	}
+	if _, err := callbacks.ParseAddresses(c.CallbackAddresses); err != nil {
+		complain("callback-address: %w", err)
 	}
 	if c.Shards < 1 || c.Shards > 1024 {
 		complain("shards: %d is not between 1 and 1024", c.Shards)

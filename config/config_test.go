@@ -53,6 +53,7 @@ func TestWhatIsPrintedCanBeRead(t *testing.T) {
 	want.Namespaces = []string{"a", "b"}
 	want.SearchAttributes = map[string]string{"Color": "Keyword"}
 	want.Retention = 72 * time.Hour
+	want.CallbackAddresses = []string{"*.example.com", "http://localhost:*"}
 	file := filepath.Join(t.TempDir(), "perdure.yaml")
 	if err := os.WriteFile(file, []byte(want.String()), 0o600); err != nil {
 		t.Fatal(err)
@@ -82,13 +83,15 @@ func TestEnvironment(t *testing.T) {
 		"PERDURE_PORT": "7000", "PERDURE_UI_PORT": "0", "PERDURE_HEADLESS": "true", "PERDURE_RETENTION": "48h",
 		"PERDURE_NAMESPACE": "a,b", "PERDURE_SEARCH_ATTRIBUTE": "Color=Keyword,Size=Int", "PERDURE_DATA": "/data",
 		"PERDURE_STORE_CACHE_BYTES": "2097152", "PERDURE_MIN_FREE_DISK_BYTES": "1",
+		"PERDURE_CALLBACK_ADDRESS": "*.example.com,http://localhost:*",
 	}
 	c := Default()
 	if err := c.LoadEnv(func(k string) (string, bool) { v, ok := env[k]; return v, ok }); err != nil {
 		t.Fatal(err)
 	}
 	if c.Port != 7000 || c.UIPort != 0 || !c.Headless || c.Retention != 48*time.Hour || len(c.Namespaces) != 2 ||
-		c.SearchAttributes["Size"] != "Int" || c.Data != "/data" || c.StoreCacheBytes != 2<<20 || c.MinFreeDiskBytes != 1 {
+		c.SearchAttributes["Size"] != "Int" || c.Data != "/data" || c.StoreCacheBytes != 2<<20 || c.MinFreeDiskBytes != 1 ||
+		len(c.CallbackAddresses) != 2 {
 		t.Errorf("got\n%s", c)
 	}
 	env = map[string]string{"PERDURE_PORT": "many"}

@@ -11,6 +11,7 @@ import (
 	querypb "go.temporal.io/api/query/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"github.com/perdure/perdure/callbacks"
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
@@ -118,6 +119,9 @@ type Options struct {
 	// waiting call costs some 20 KB). Defaults to 20000: a large fleet's
 	// pollers fit.
 	MaxPollsPerNamespace int
+	// CallbackAddresses are those that completion callbacks may use. Defaults to
+	// none: the server may reach what its clients cannot.
+	CallbackAddresses callbacks.Addresses
 	// Pressure says why new work must wait, or nil when it is welcome (I11). It
 	// is asked for every call that brings some, and must be cheap; what runs
 	// already is always served. Defaults to welcome.

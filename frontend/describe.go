@@ -44,6 +44,7 @@ func snapshot(run *workflow.Run) *workflow.Run {
 	return &workflow.Run{
 		Key: run.Key, Start: run.Start, Info: run.Info, Memo: run.Memo, SearchAttributes: run.SearchAttributes,
 		Activities: maps.Clone(run.Activities), Children: maps.Clone(run.Children), Requests: maps.Clone(run.Requests),
+		Callbacks: maps.Clone(run.Callbacks),
 	}
 }
 
@@ -61,6 +62,7 @@ func describeRun(run *workflow.Run, now time.Time) *workflowservice.DescribeWork
 		PendingActivities:     pendingActivities(run, now),
 		PendingChildren:       pendingChildren(run),
 		PendingWorkflowTask:   pendingTask(run),
+		Callbacks:             workflowCallbacks(run),
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
+	"github.com/perdure/perdure/callbacks"
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/internal/clock"
 )
@@ -34,6 +35,7 @@ type Frontend struct {
 	queues     Queues
 	visibility Visibility
 	registry   Registry
+	callbacks  callbacks.Addresses
 
 	limits  *engine.Limits
 	clock   clock.Clock
@@ -75,7 +77,7 @@ func New(o Options) *Frontend {
 	}
 	f := &Frontend{
 		executions: o.Executions, queues: o.Queues, visibility: o.Visibility, registry: o.Registry,
-		limits: o.Limits, clock: o.Clock, log: o.Log, metrics: newMetrics(o.Metrics),
+		callbacks: o.CallbackAddresses, limits: o.Limits, clock: o.Clock, log: o.Log, metrics: newMetrics(o.Metrics),
 		health: health.NewServer(), waiting: newWaiting(o.MaxPollsPerNamespace), workers: newWorkers(o.Clock), pressure: o.Pressure,
 		shards: int32(o.Shards), persistence: o.Persistence, address: o.Address, httpAddress: o.HTTPAddress,
 	}

@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
@@ -41,6 +42,7 @@ func describeActivity(run *standalone.Run, r *workflowservice.DescribeActivityEx
 		RunId: run.Key.RunID, Info: activityInfo(run, now),
 		LongPollToken: sealActivityWait(activityWait{Run: run.Key, Transitions: run.Info.Transitions}),
 	}
+	resp.Callbacks = activityCallbacks(run)
 	if r.GetIncludeInput() {
 		resp.Input = run.Start.Input
 	}
@@ -128,6 +130,7 @@ func (f *Frontend) viewStandalone(ctx context.Context, id engine.ID, runID strin
 	err = f.executions.ViewActivity(ctx, id, runID, func(run *standalone.Run) {
 		// The parts of a run are values that are replaced and never changed.
 		snapshot := *run
+		snapshot.Callbacks = maps.Clone(run.Callbacks)
 		seen = &snapshot
 	})
 	return seen, err

@@ -3,7 +3,6 @@ package frontend
 import (
 	"context"
 
-	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -47,7 +46,7 @@ func (f *Frontend) prepareActivityStart(ctx context.Context, r *workflowservice.
 		},
 		func() error { return checkUserMetadata(r.GetUserMetadata()) },
 		func() error { return searchattr.Check(namespaceOf(ctx), f.limits, r.GetSearchAttributes()) },
-		func() error { return checkActivityCallbacks(r.GetCompletionCallbacks()) },
+		func() error { return f.prepareCallbacks(r.GetCompletionCallbacks()) },
 		func() error { return checkLinks(r.GetLinks(), f.limits) },
 	)
 	if err != nil {
@@ -102,15 +101,6 @@ func checkUserMetadata(m *sdkpb.UserMetadata) error {
 	}
 	if n := proto.Size(m.GetDetails()); n > maxDetailsBytes {
 		return invalidf("user_metadata.details exceeds size limit. Length=%d Limit=%d", n, maxDetailsBytes)
-	}
-	return nil
-}
-
-// checkActivityCallbacks refuses completion callbacks of activities: they are
-// not built yet, and taking one and never calling it would be worse.
-func checkActivityCallbacks(callbacks []*commonpb.Callback) error {
-	if len(callbacks) > 0 {
-		return invalid("completion callbacks are not enabled for this namespace")
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ func TestActivityStartIsValidated(t *testing.T) {
 			r.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{"Nope": {}}}
 		}, "Namespace ns has no mapping defined for search attribute Nope"},
 		{"a callback", func(r *activityStart) { r.CompletionCallbacks = []*commonpb.Callback{callback} },
-			"completion callbacks are not enabled for this namespace"},
+			"invalid url: url does not match any configured callback address: http://127.0.0.1:1/"},
 		{"eleven links", func(r *activityStart) {
 			for range 11 {
 				r.Links = append(r.Links, link)

@@ -69,12 +69,14 @@ func (f *Frontend) checkUpdate(r *updatepb.Request) error {
 		return invalid("Update input is not set on request.")
 	case r.GetInput().GetName() == "":
 		return invalid("Update name is not set on request.")
-	case len(r.GetCompletionCallbacks()) > 0:
-		return serviceerror.NewUnimplemented("Completion callbacks on updates are not supported by this server.")
+	case len(r.GetCompletionCallbacks()) > 0 && r.GetRequestId() == "":
+		return invalid("RequestId is not set on request.") // a repetition would attach them again
 	}
 	return firstError(
 		func() error { return f.tooLong(r.GetMeta().GetUpdateId(), "UpdateId length exceeds limit.") },
 		func() error { return f.checkIdentity(r.GetMeta().GetIdentity()) },
+		func() error { return f.checkRequestID(r.GetRequestId()) },
+		func() error { return f.prepareCallbacks(r.GetCompletionCallbacks()) },
 		func() error { return checkLinks(r.GetLinks(), f.limits) },
 		func() error { return f.checkBlob(r.GetInput().GetArgs()) },
 	)

@@ -69,6 +69,13 @@ func TestUpdateIsChecked(t *testing.T) {
 		"Blob data size exceeds limit.": func(r *workflowservice.UpdateWorkflowExecutionRequest) {
 			r.Request.Input.Args = &commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: make([]byte, 3<<20)}}}
 		},
+		"RequestId is not set on request.": func(r *workflowservice.UpdateWorkflowExecutionRequest) {
+			r.Request.CompletionCallbacks = nexusCallback("temporal://system")
+		},
+		"RequestId length exceeds limit.": func(r *workflowservice.UpdateWorkflowExecutionRequest) { r.Request.RequestId = long },
+		"invalid url: unknown scheme: ftp://x": func(r *workflowservice.UpdateWorkflowExecutionRequest) {
+			r.Request.RequestId, r.Request.CompletionCallbacks = "r", nexusCallback("ftp://x")
+		},
 		"UpdateWorkflowExecution issued asynchronously and waiting on update admitted is not supported.": func(r *workflowservice.UpdateWorkflowExecutionRequest) {
 			r.WaitPolicy = &updatepb.WaitPolicy{LifecycleStage: admitted}
 		},

@@ -1,7 +1,9 @@
 package frontend
 
 import (
-	"net/url"
+	"maps"
+	"slices"
+	"strings"
 
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
@@ -13,23 +15,26 @@ const (
 	maxCallbackHeaderBytes = 8192
 )
 
-// checkCallbacks checks completion callbacks. Their delivery is not built yet,
-// so even a sound one is refused: taking it and never calling it would be worse.
-func checkCallbacks(callbacks []*commonpb.Callback) error {
+// prepareCallbacks checks completion callbacks and brings the names of their
+// headers into lower case. The request is ours alone, so it is changed in place.
+func (f *Frontend) prepareCallbacks(callbacks []*commonpb.Callback) error {
 	for _, cb := range callbacks {
 		nexus := cb.GetNexus()
 		if nexus == nil {
+			// Internal ones are for servers to give one another; callbacks to Nexus
+			// handlers need Nexus task queues, which are not built.
 			return serviceerror.NewUnimplemented("unknown callback variant")
 		}
-		if err := checkCallbackURL(nexus.GetUrl()); err != nil {
+		if err := f.checkCallbackURL(nexus.GetUrl()); err != nil {
 			return err
 		}
 		if headerBytes(nexus.GetHeader()) > maxCallbackHeaderBytes {
 			return invalidf("invalid header: header size longer than max allowed size of %d", maxCallbackHeaderBytes)
 		}
-	}
-	if len(callbacks) > 0 {
-		return serviceerror.NewUnimplemented("completion callbacks are not enabled on this server")
+		if err := checkLinks(cb.GetLinks(), f.limits); err != nil {
+			return err
+		}
+		nexus.Header = lowered(nexus.GetHeader())
 	}
 	return nil
 }
@@ -42,23 +47,25 @@ func headerBytes(h map[string]string) int {
 	return n
 }
 
-func checkCallbackURL(text string) error {
+// lowered is a header with its names in lower case. Of several that differ in
+// case alone the last in order stays.
+func lowered(h map[string]string) map[string]string {
+	if h == nil {
+		return nil
+	}
+	low := make(map[string]string, len(h))
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		low[strings.ToLower(name)] = h[name]
+	}
+	return low
+}
+
+func (f *Frontend) checkCallbackURL(text string) error {
 	if len(text) > maxCallbackURLBytes {
 		return invalidf("invalid url: url length longer than max length allowed of %d", maxCallbackURLBytes)
 	}
-	if text == "temporal://system" || text == "temporal://internal" {
-		return nil
+	if err := f.callbacks.Check(text); err != nil {
+		return invalid(err.Error())
 	}
-	u, err := url.Parse(text)
-	if err != nil {
-		return invalidf("invalid url: %v", err)
-	}
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		return invalidf("invalid url: unknown scheme: %s", text)
-	case u.Host == "":
-		return invalid("invalid url: missing host")
-	}
-	// The list of allowed addresses is empty until callbacks can be configured.
-	return invalidf("invalid url: url does not match any configured callback address: %s", text)
+	return nil
 }

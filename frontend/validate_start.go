@@ -147,7 +147,7 @@ func (f *Frontend) checkStartTail(ctx context.Context, r starting, callbacks []*
 	return firstError(
 		func() error { return searchattr.Check(ns, f.limits, r.GetSearchAttributes()) },
 		func() error { return priority.Check(r.GetPriority(), f.limits) },
-		func() error { return checkCallbacks(callbacks) },
+		func() error { return f.prepareCallbacks(callbacks) },
 		func() error { return checkLinks(r.GetLinks(), f.limits) },
 		func() error { return checkTimeSkipping(r.GetTimeSkippingConfig()) },
 		func() error { return versioning.Check(r.GetVersioningOverride()) },

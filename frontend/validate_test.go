@@ -102,7 +102,17 @@ func TestStartIsValidated(t *testing.T) {
 		{"a callback by mail", func(r *start) { r.CompletionCallbacks = nexusCallback("mailto:a@b") }, codes.InvalidArgument, "invalid url: unknown scheme: mailto:a@b"},
 		{"a callback without host", func(r *start) { r.CompletionCallbacks = nexusCallback("http:///x") }, codes.InvalidArgument, "invalid url: missing host"},
 		{"a callback far away", func(r *start) { r.CompletionCallbacks = nexusCallback("https://" + long) }, codes.InvalidArgument, "invalid url: url length longer than max length allowed of 1000"},
-		{"a callback we would drop", func(r *start) { r.CompletionCallbacks = nexusCallback("temporal://system") }, codes.Unimplemented, "completion callbacks are not enabled on this server"},
+		{"a callback of a kind we cannot call", func(r *start) {
+			r.CompletionCallbacks = []*commonpb.Callback{{Variant: &commonpb.Callback_Internal_{Internal: &commonpb.Callback_Internal{}}}}
+		}, codes.Unimplemented, "unknown callback variant"},
+		{"a callback with a large header", func(r *start) {
+			r.CompletionCallbacks = nexusCallback("temporal://system")
+			r.CompletionCallbacks[0].GetNexus().Header = map[string]string{"a": string(make([]byte, 8192))}
+		}, codes.InvalidArgument, "invalid header: header size longer than max allowed size of 8192"},
+		{"a callback with a bad link", func(r *start) {
+			r.CompletionCallbacks = nexusCallback("temporal://system")
+			r.CompletionCallbacks[0].Links = []*commonpb.Link{{}}
+		}, codes.InvalidArgument, "unsupported link variant"},
 		{"too many links", func(r *start) { r.Links = make([]*commonpb.Link, 11) }, codes.InvalidArgument, "cannot attach more than 10 links per request, got 11"},
 		{"an empty link", func(r *start) { r.Links = []*commonpb.Link{{}} }, codes.InvalidArgument, "unsupported link variant"},
 		{"a link without namespace", func(r *start) {

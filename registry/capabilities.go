@@ -19,6 +19,8 @@ type Features struct {
 	PollCompleteOnShutdown bool
 	// Updates: workflow updates, waiting for them or not.
 	Updates bool
+	// UpdateCallbacks: updates may come with completion callbacks.
+	UpdateCallbacks bool
 	// StandaloneActivities: executions that are activities, their start delay and
 	// what operators do to them. Batches of such operations are not among it.
 	StandaloneActivities bool
@@ -42,5 +44,7 @@ func Capabilities(f Features) *namespacepb.NamespaceInfo_Capabilities {
 		StandaloneActivityOperatorCommands: f.StandaloneActivities,
 
 		WorkflowPause: f.WorkflowPause,
+
+		WorkflowUpdateCallbacks: f.UpdateCallbacks,
 	}
 }

@@ -25,6 +25,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"github.com/perdure/perdure/callbacks"
 	"github.com/perdure/perdure/config"
 	"github.com/perdure/perdure/frontend"
 	"github.com/perdure/perdure/matching"
@@ -159,7 +160,13 @@ func (s *Server) startCore(ctx context.Context) error {
 	}
 	s.onStop("visibility index", func(context.Context) error { return s.index.Stop() })
 
+	addresses, err := callbacks.ParseAddresses(s.config.CallbackAddresses)
+	if err != nil {
+		return fmt.Errorf("callback addresses: %w", err)
+	}
+	deliverer := callbacks.New(callbacks.Options{Addresses: addresses, Log: s.log, Metrics: s.metrics})
 	s.host, err = shard.Open(ctx, shard.Options{
+		Deliverer:  deliverer,
 		Driver:     s.driver,
 		Matcher:    queues,
 		Namespaces: names,
@@ -174,6 +181,7 @@ func (s *Server) startCore(ctx context.Context) error {
 		return fmt.Errorf("shards: %w", err)
 	}
 	s.onStop("shards", s.host.Stop)
+	s.onStop("callbacks", deliverer.Stop)
 	s.index.Start(s.host.FeedDone, s.host.VisibilityRecords)
 
 	reclaim := newReclaim(names, s.host, s.log)
@@ -191,6 +199,8 @@ func (s *Server) startCore(ctx context.Context) error {
 		Persistence: map[bool]string{true: "memory", false: "pebble"}[s.config.InMemory],
 		Log:         s.log,
 		Metrics:     s.metrics,
+
+		CallbackAddresses: addresses,
 	})
 	return nil
 }
@@ -203,6 +213,7 @@ var features = registry.Features{
 	PollerAutoscaling:      true,
 	PollCompleteOnShutdown: true,
 	Updates:                true,
+	UpdateCallbacks:        true,
 	StandaloneActivities:   true,
 	WorkflowPause:          true,
 }

@@ -108,6 +108,11 @@ func (s *State) Pending() bool {
 	return false
 }
 
+// WaitsForRetry reports whether the next try begins at Due.
+func (s *State) WaitsForRetry() bool {
+	return s.Status == enumspb.CALLBACK_STATE_BACKING_OFF || s.Status == enumspb.CALLBACK_STATE_BLOCKED
+}
+
 // Deadline is when Try is to be called; zero for never.
 func (s *State) Deadline() time.Time {
 	if s.Pending() {
