@@ -1,6 +1,7 @@
 package pebblestore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -140,6 +141,60 @@ func fateOf(err error) fate {
 		return noticed
 	}
 	return undefined
+}
+
+// TestDamagedBlock: whoever reads what a damaged block holds is told so; the rest
+// of the database goes on.
+func TestDamagedBlock(t *testing.T) {
+	fs := vfs.NewMem()
+	w := &work{}
+	d := w.open(t, fs)
+	s := w.own(t, d)
+	b := &store.Batch{}
+	for i := range 100 {
+		b.Put(store.Key{Family: store.FamilyState, Name: fmt.Appendf(nil, "row %02d", i)}, bytes.Repeat([]byte{byte(i)}, 1000))
+	}
+	if err := commitNow(s, b); err != nil {
+		t.Fatal(err)
+	}
+	w.flush(t, d)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	damaged := false
+	for _, path := range files(t, fs, "/data") {
+		data, err := fs.UnsafeGetFileDataBuffer(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Compressed, but a row begins with its number.
+		if at := bytes.Index(data, []byte("50")); strings.HasSuffix(path, ".sst") && at > 0 {
+			data[at] ^= 1
+			damaged = true
+		}
+	}
+	if !damaged {
+		t.Fatal("nothing was damaged")
+	}
+	d = w.open(t, fs)
+	s = w.own(t, d)
+	var ok, bad int
+	for i := range 100 {
+		switch _, err := s.Get(context.Background(), store.Key{Family: store.FamilyState, Name: fmt.Appendf(nil, "row %02d", i)}); {
+		case err == nil:
+			ok++
+		case errors.Is(err, store.ErrCorrupt):
+			bad++
+		default:
+			t.Fatal(err)
+		}
+	}
+	if ok == 0 || bad == 0 || d.Err() != nil {
+		t.Errorf("%d rows were read and %d refused; the driver says %v", ok, bad, d.Err())
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestLongBatches: the log's records may be longer than its blocks; one bit in

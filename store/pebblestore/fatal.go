@@ -1,6 +1,7 @@
 package pebblestore
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -48,6 +49,9 @@ func (f *fault) call(work func() error) error {
 	case err := <-done:
 		return err
 	case <-f.gone:
+		if errors.Is(f.err, store.ErrCorrupt) {
+			return f.err
+		}
 		return fmt.Errorf("%w: %w", store.ErrUnknown, f.err)
 	}
 }

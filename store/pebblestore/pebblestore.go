@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -101,6 +102,9 @@ func (d *Driver) recover() error {
 			return err
 		}
 		d.db, err = pebble.Open(dir, d.pebbleOptions(d.guard))
+		if fault := d.fault.get(); err == nil && fault != nil {
+			return errors.Join(fault, d.db.Close()) // nobody waits any more
+		}
 		return mapError(err)
 	})
 	if err != nil {
@@ -125,9 +129,20 @@ func (d *Driver) recover() error {
 func (d *Driver) events() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
+			if pebble.IsCorruptionError(err) {
+				// A table that cannot be compacted would be tried for ever, until
+				// commits stall. Better to stop where somebody looks.
+				d.fault.set(fmt.Errorf("%w: %s; restore from a checkpoint", store.ErrCorrupt, firstLine(err)))
+				return
+			}
 			d.count.backgroundErrors.Add(1)
 			d.guard.failed.Store(true)
 			d.opt.Log.Error("the store's background work failed and will be tried again", "error", err)
+		},
+		// Without this Pebble ends the process for each read of a damaged block.
+		// Whoever reads gets store.ErrCorrupt; what else there is can be read.
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			d.opt.Log.Error("a table of the store is damaged; perdure doctor tells what is in it", "file", info.Path, "error", firstLine(info.Details))
 		},
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
 			d.count.stalls.Add(1)
@@ -286,6 +301,12 @@ func (d *Driver) begin() error {
 	}
 	d.reads.Add(1)
 	return nil
+}
+
+// firstLine is an error without the stack that Pebble's may carry.
+func firstLine(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	return text
 }
 
 // mapError gives Pebble's errors our names.
