@@ -33,6 +33,25 @@ export async function unspeakable(): Promise<string> {
   return 'nobody minded';
 }
 
+// By workflow id: the activities that have begun, and those that may end.
+export const begun = new Set<string>();
+export const released = new Set<string>();
+
+// Goes on whatever it is told, and counts how often it was cancelled.
+export async function persist(): Promise<string> {
+  const context = Context.current();
+  const id = context.info.workflowExecution!.workflowId;
+  let cancels = 0;
+  context.cancellationSignal.addEventListener('abort', () => cancels++);
+  context.cancelled.catch(() => {}); // told of by the signal
+  begun.add(id);
+  while (!released.has(id)) {
+    heartbeat();
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+  return `cancelled ${cancels} times`;
+}
+
 export async function yieldWhenCancelled(): Promise<void> {
   const id = Context.current().info.workflowExecution!.workflowId;
   told.set(id, 'begun');

@@ -85,6 +85,86 @@ test('unconvertible heartbeat details fail the attempt', () =>
     assert.equal(await handle.result(), 'attempt 2 after HEARTBEAT_DETAILS_CONVERSION_FAILED');
   }));
 
+// How often the cancellation of an activity was requested, by the history.
+async function requests(handle: WorkflowHandle): Promise<number> {
+  const { events } = await handle.fetchHistory();
+  return events!.filter((e) => e.activityTaskCancelRequestedEventAttributes).length;
+}
+
+test('cancelling twice is one request', () =>
+  working('twice', async () => {
+    const handle = await start('persisting', 'twice', 'WAIT_CANCELLATION_COMPLETED');
+    await until(() => activities.begun.has('twice'));
+    await handle.cancel();
+    while ((await requests(handle)) === 0) await pause(50);
+    await handle.cancel();
+    const beats = new Set<string>();
+    while (beats.size < 5) { // each answer carries the flag
+      const { raw } = await handle.describe();
+      const { seconds, nanos } = raw.pendingActivities![0].lastHeartbeatTime!;
+      beats.add(`${seconds}.${nanos}`);
+      await pause(30);
+    }
+    activities.released.add('twice');
+    assert.equal(await handle.result(), 'cancelled 1 times');
+    assert.equal(await requests(handle), 1);
+  }));
+
+test('abandon requests nothing', () =>
+  working('abandoned', async () => {
+    const handle = await start('persisting', 'abandoned', 'ABANDON');
+    await until(() => activities.begun.has('abandoned'));
+    await handle.cancel();
+    await assert.rejects(handle.result(), (err: WorkflowFailedError) => err.cause instanceof CancelledFailure);
+    assert.equal(await requests(handle), 0);
+    activities.released.add('abandoned');
+  }));
+
+// The one pending activity, once it is as wanted.
+async function pending(handle: WorkflowHandle, wanted: (a: PendingActivity) => boolean): Promise<PendingActivity> {
+  for (;;) {
+    const found = (await handle.describe()).raw.pendingActivities?.find(wanted);
+    if (found) return found;
+    await pause(50);
+  }
+}
+type PendingActivity = NonNullable<Awaited<ReturnType<WorkflowHandle['describe']>>['raw']['pendingActivities']>[number];
+const PAUSED = 4; // PendingActivityState.PAUSED
+
+test('an operator pauses an activity', () =>
+  working('paused', async () => {
+    const handle = await start('listening', 'paused', true, '20s');
+    const { activityId } = await pending(handle, (a) => Boolean(a.lastHeartbeatTime));
+    const target = { namespace: 'default', execution: { workflowId: 'paused' }, id: activityId };
+    await client.workflowService.pauseActivity({ ...target, identity: 'operator', reason: 'maintenance' });
+    const paused = await pending(handle, (a) => a.state === PAUSED);
+    assert.equal(paused.pauseInfo!.manual!.reason, 'maintenance');
+    assert.equal(paused.attempt, 2);
+    await client.workflowService.unpauseActivity({ ...target, resetAttempts: false });
+    assert.equal(await handle.result(), 'attempt 2 after PAUSED');
+  }));
+
+test('an operator resets an activity', () =>
+  working('reset', async () => {
+    const handle = await start('listening', 'reset', true, '20s');
+    const { activityId } = await pending(handle, (a) => Boolean(a.lastHeartbeatTime));
+    await client.workflowService.resetActivity({ namespace: 'default', execution: { workflowId: 'reset' }, id: activityId });
+    assert.equal(await handle.result(), 'attempt 2 after RESET');
+  }));
+
+test('an operator changes the options of an activity', () =>
+  working('options', async () => {
+    const handle = await start('listening', 'options', true, '20s');
+    const { activityId } = await pending(handle, (a) => Boolean(a.lastHeartbeatTime));
+    const { activityOptions } = await client.workflowService.updateActivityOptions({
+      namespace: 'default', execution: { workflowId: 'options' }, id: activityId,
+      activityOptions: { startToCloseTimeout: { nanos: 1000 } }, updateMask: { paths: ['start_to_close_timeout'] },
+    });
+    assert.equal(activityOptions!.startToCloseTimeout!.nanos, 1000); // the running attempt is late by now
+    assert.equal((await pending(handle, (a) => a.attempt! > 1)).lastFailure!.message, 'activity StartToClose timeout');
+    await handle.terminate();
+  }));
+
 test('local activity is cancelled', () =>
   working('local', async () => {
     const handle = await start('locally', 'local');

@@ -1,5 +1,5 @@
 import { Duration } from '@temporalio/common';
-import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type * as activities from './reasons.activities';
 
 const retry = (maximumAttempts?: number) => ({ initialInterval: 20, ...(maximumAttempts && { maximumAttempts }) });
@@ -10,6 +10,10 @@ export async function listening(beats: boolean, heartbeatTimeout: Duration, atte
 
 export async function speaking(): Promise<string> {
   return proxyActivities<typeof activities>({ startToCloseTimeout: '1 minute', heartbeatTimeout: '30s', retry: retry() }).unspeakable();
+}
+
+export async function persisting(cancellationType: ActivityCancellationType): Promise<string> {
+  return proxyActivities<typeof activities>({ startToCloseTimeout: '1 minute', heartbeatTimeout: '30s', cancellationType }).persist();
 }
 
 export async function locally(): Promise<void> {
