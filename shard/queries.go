@@ -163,6 +163,9 @@ func (s *shard) place(h *held, q *query) {
 	case q.told || q.riding:
 	case run == nil:
 		q.tell(verdict{err: noHistory(h.key)})
+	case run.Info.Status == enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:
+		// What it waited for has not come: it is told what later ones are.
+		q.tell(verdict{response: reject(run, nil)})
 	case !run.Open() && run.Info.LastCompletedStartedID == 0:
 		q.tell(verdict{err: engine.Refuse(engine.KindWorkflowNotReady, "Workflow execution closed before WorkflowTaskStarted event")})
 	case !run.Open():
