@@ -156,8 +156,8 @@ func (activityMachine) called(d *engine.Delivery, a callback.Answer) engine.Inpu
 func (activityMachine) due() engine.Input      { return &standalone.Due{} }
 func (activityMachine) deletion() engine.Input { return &standalone.Delete{} }
 
-func (activityMachine) notFound(r *request) error {
-	return engine.NotFound("activity not found for ID: %s", r.id.Name)
+func (activityMachine) notFound(id engine.ID, _ string) error {
+	return engine.NotFound("activity not found for ID: %s", id.Name)
 }
 
 func (activityMachine) erase(b *store.Batch, key engine.RunKey) { record.DeleteRun(b, key) }

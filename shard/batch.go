@@ -40,9 +40,8 @@ type handover struct {
 
 // seen is how far a run has come in a batch.
 type seen struct {
-	h        *held
-	progress int64
-	closed   bool
+	h      *held
+	closed bool
 }
 
 func newBatch(no uint64) *batch { return &batch{no: no} }

@@ -72,7 +72,7 @@ func (s *shard) sealRun(b *batch, h *held) {
 	}
 	s.sealDeadline(b, h)
 	h.run.write(&b.rows, b.no)
-	b.seen = append(b.seen, seen{h: h, progress: h.run.progress(), closed: !h.run.Open()})
+	b.seen = append(b.seen, seen{h: h, closed: !h.run.Open()})
 }
 
 // committed takes note of the end of a batch. They come in order.

@@ -93,8 +93,9 @@ type machine interface {
 	// due says that a deadline may have passed; deletion removes a run.
 	due() engine.Input
 	deletion() engine.Input
-	// notFound refuses a request whose run is not there.
-	notFound(r *request) error
+	// notFound refuses what is about a run that is not there; about the current
+	// one, if runID is empty.
+	notFound(id engine.ID, runID string) error
 
 	// load begins to build a run from its rows.
 	load(key engine.RunKey) loader

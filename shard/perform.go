@@ -42,7 +42,7 @@ func (s *shard) settle(b *batch, seen seen) {
 	if h.run != nil {
 		h.run.durable(b.no)
 	}
-	awaited := s.wakeWatchers(h, seen)
+	awaited := s.wakeWatchers(h)
 	s.settleQueries(h)
 	switch {
 	case seen.closed && awaited:

@@ -136,7 +136,7 @@ func (s *shard) carryOut(e *entry, r *request) bool {
 	m := machineOf(e.id.Archetype)
 	if r.look != nil {
 		if h == nil || h.run == nil {
-			s.answer(r, nil, m.notFound(r))
+			s.answer(r, nil, m.notFound(r.id, r.runID))
 			return true
 		}
 		r.look(h)
@@ -157,7 +157,7 @@ func (s *shard) carryOut(e *entry, r *request) bool {
 		}
 	}
 	if run == nil && !m.concernsID(r.in) {
-		s.refused(r, m.notFound(r))
+		s.refused(r, m.notFound(r.id, r.runID))
 		return true
 	}
 	if r.due && !run.Open() && e.outgoing > 0 {

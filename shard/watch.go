@@ -4,12 +4,40 @@ import (
 	"context"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/standalone"
+	"github.com/perdure/perdure/engine/workflow"
 )
 
 // watcher is a caller that waits until a run has gone on.
 type watcher struct {
-	seen int64 // progress, see execution
+	// enough reports whether the run has gone on as far as is waited for. It is
+	// asked on the loop, whenever a change of the run is durable; the run may
+	// have gone on further by then. A run that has closed is enough for all.
+	enough func(h *held) bool
+	// read is called with the run before done is; it may be nil.
+	read func(h *held)
+	// done is called when what read has seen is durable, or with a fault, then
+	// perhaps twice; with NotFound when the run is gone.
 	done func(err error)
+}
+
+// Follow waits until enough says so of the workflow run, or it is closed, and
+// reads it then. enough and read are called as View calls read. Follow returns
+// nil once what read has seen is durable; otherwise ctx's error, a Refusal of
+// KindNotFound, or a fault, and then read may be called still, or have been.
+func (h *Host) Follow(ctx context.Context, key engine.RunKey, enough func(*workflow.Run) bool, read func(*workflow.Run)) error {
+	return h.await(ctx, key, &watcher{
+		enough: func(h *held) bool { return enough(h.workflow()) },
+		read:   func(h *held) { read(h.workflow()) },
+	})
+}
+
+// FollowActivity is Follow for a standalone activity.
+func (h *Host) FollowActivity(ctx context.Context, key engine.RunKey, enough func(*standalone.Run) bool, read func(*standalone.Run)) error {
+	return h.await(ctx, key, &watcher{
+		enough: func(h *held) bool { return enough(h.activity()) },
+		read:   func(h *held) { read(h.activity()) },
+	})
 }
 
 // WaitActivity is Wait for a standalone activity: it returns nil once the count
@@ -20,11 +48,20 @@ func (h *Host) WaitActivity(ctx context.Context, key engine.RunKey, seenTransiti
 }
 
 // Wait returns nil once the run's next event id is durably another than the one
-// seen, or the run is closed or gone. Otherwise it returns ctx's error, a
-// Refusal of KindNotFound, or a fault.
+// seen, or the run is closed. Otherwise it returns ctx's error, a Refusal of
+// KindNotFound, or a fault.
 func (h *Host) Wait(ctx context.Context, key engine.RunKey, seenNextEventID int64) error {
+	return h.await(ctx, key, &watcher{enough: goneOn(seenNextEventID)})
+}
+
+func goneOn(seen int64) func(*held) bool {
+	return func(h *held) bool { return h.run.progress() != seen }
+}
+
+func (h *Host) await(ctx context.Context, key engine.RunKey, w *watcher) error {
 	result := make(chan error, 2) // a fault may be told twice
-	stop := h.Watch(key, seenNextEventID, func(err error) { result <- err })
+	w.done = func(err error) { result <- err }
+	stop := h.watch(key, w)
 	select {
 	case err := <-result:
 		return err
@@ -38,7 +75,10 @@ func (h *Host) Wait(ctx context.Context, key engine.RunKey, seenNextEventID int6
 // goroutine, with a fault perhaps twice. stop ends the watch; done may still be
 // called by someone who is about to.
 func (h *Host) Watch(key engine.RunKey, seenNextEventID int64, done func(err error)) (stop func()) {
-	w := &watcher{seen: seenNextEventID, done: done}
+	return h.watch(key, &watcher{enough: goneOn(seenNextEventID), done: done})
+}
+
+func (h *Host) watch(key engine.RunKey, w *watcher) (stop func()) {
 	s := h.shardOf(key.ID)
 	s.submit(&request{
 		id: key.ID, runID: key.RunID, outside: true,
@@ -52,11 +92,9 @@ func (h *Host) Watch(key engine.RunKey, seenNextEventID int64, done func(err err
 	return func() { s.inbox.report(func() { s.unwatch(key, w) }) }
 }
 
-// watch registers a watcher, unless what it waits for has happened: then it is
-// told once that is durable.
+// watch registers a watcher, unless what it waits for has happened.
 func (s *shard) watch(h *held, w *watcher) {
-	if h.run.progress() != w.seen || !h.run.Open() {
-		s.after(h.lastBatch, w.done)
+	if s.tell(h, w) {
 		return
 	}
 	if s.watching >= s.opt.MaxPending {
@@ -68,6 +106,22 @@ func (s *shard) watch(h *held, w *watcher) {
 		h.watchers = make(map[*watcher]struct{})
 	}
 	h.watchers[w] = struct{}{}
+}
+
+// tell tells a watcher if what it waits for has happened, once that is durable.
+func (s *shard) tell(h *held, w *watcher) bool {
+	if h.run == nil {
+		w.done(machineOf(h.key.Archetype).notFound(h.key.ID, h.key.RunID))
+		return true
+	}
+	if h.run.Open() && !w.enough(h) {
+		return false
+	}
+	if w.read != nil {
+		w.read(h)
+	}
+	s.after(h.lastBatch, w.done)
+	return true
 }
 
 func (s *shard) unwatch(key engine.RunKey, w *watcher) {
@@ -88,16 +142,16 @@ func (s *shard) removeWatcher(h *held, w *watcher) {
 }
 
 // wakeWatchers tells those who have waited for what is now durable, and reports
-// whether there were any.
-func (s *shard) wakeWatchers(h *held, seen seen) (any bool) {
+// whether any of them will be back for more: for the run, if they have not read
+// it, or for the last event of a workflow.
+func (s *shard) wakeWatchers(h *held) (back bool) {
 	for w := range h.watchers { // their order is of no consequence
-		if seen.closed || seen.progress != w.seen {
+		if s.tell(h, w) {
 			s.removeWatcher(h, w)
-			w.done(nil)
-			any = true
+			back = back || w.read == nil || h.key.Archetype == engine.ArchetypeWorkflow
 		}
 	}
-	return any
+	return back
 }
 
 func (s *shard) dropWatchers(h *held, fault error) {

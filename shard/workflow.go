@@ -263,11 +263,11 @@ func (workflowMachine) called(d *engine.Delivery, a callback.Answer) engine.Inpu
 func (workflowMachine) due() engine.Input      { return &workflow.Due{} }
 func (workflowMachine) deletion() engine.Input { return &workflow.Delete{} }
 
-func (workflowMachine) notFound(r *request) error {
-	if r.runID == "" {
-		return engine.NotFound("workflow not found for ID: %s", r.id.Name)
+func (workflowMachine) notFound(id engine.ID, runID string) error {
+	if runID == "" {
+		return engine.NotFound("workflow not found for ID: %s", id.Name)
 	}
-	return engine.NotFound("workflow execution not found for workflow ID %q and run ID %q", r.id.Name, r.runID)
+	return engine.NotFound("workflow execution not found for workflow ID %q and run ID %q", id.Name, runID)
 }
 
 func (workflowMachine) erase(b *store.Batch, key engine.RunKey) { record.DeleteRun(b, key) }
