@@ -113,7 +113,7 @@ func (s *shard) fireDue() {
 		s.opt.Metrics.Late(s.now.Sub(due))
 		d.flying++
 		s.admit(&request{id: key.ID, runID: key.RunID, in: machineOf(key.Archetype).due(), due: true,
-			done: func(_ any, err error) { s.looked(key, err) }})
+			done: func(_ any, err error) { s.looked(key, due, err) }})
 	}
 	if at := s.deadlinesAt(); !at.IsZero() && !at.After(s.now) {
 		s.readDeadlines()
@@ -160,16 +160,20 @@ func (s *shard) deadlinesAt() time.Time {
 // that is due still after it was.
 const retryDue = time.Second
 
-// looked takes note that a run was looked at. Its next deadline is in the
-// queue already, if it was found.
-func (s *shard) looked(key engine.RunKey, err error) {
+// looked takes note that a run was looked at, because of a deadline at due. Its
+// next one is in the queue already, if it was found.
+func (s *shard) looked(key engine.RunKey, due time.Time, err error) {
 	switch engine.KindOf(err) {
 	case 0:
 		if err == nil {
 			return
 		}
 	case engine.KindNotFound:
-		return // a row left over; it goes with the run's next life, or never hurts
+		// A row left over, or what a reset has left that did not come to its end.
+		machineOf(key.Archetype).erase(&s.lazy, key)
+		s.lazy.Delete(record.DeadlineKey(due, key))
+		s.lazyAdded()
+		return
 	}
 	if s.aside[key.ID] != nil {
 		return

@@ -23,6 +23,8 @@ type request struct {
 	joins *updateWaiter
 	// also puts rows into the batch of the step, unless it is refused.
 	also func(b *store.Batch)
+	// reset is what was read for a *workflow.ResetWorkflow.
+	reset *resetting
 	// task is the offer that a start is about.
 	task *engine.Task
 	// peek looks at the run if it is in memory, at nil otherwise: nothing is

@@ -66,7 +66,10 @@ type outcome struct {
 	changed change
 	// born is a run that becomes the current one of its id; nil for none. birth
 	// is the change that brings all of it.
-	born  *newborn
+	born *newborn
+	// base is what changed of the base run of a reset, if that is another than
+	// was stepped; nil otherwise.
+	base  change
 	reply any
 }
 

@@ -25,6 +25,8 @@ func inputOf(m *engine.Message, target string) engine.Input {
 		return &workflow.FirstWorkflowTask{From: m}
 	case engine.MessageChildClosed:
 		return &workflow.ChildClosed{Message: m}
+	case engine.MessageReconnect:
+		return &workflow.Reconnect{From: m}
 	case engine.MessageSignal:
 		return &workflow.Signal{Request: signalRequest(m, target), From: m}
 	case engine.MessageCancel:

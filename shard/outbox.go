@@ -74,6 +74,9 @@ type local struct {
 // and nothing is queued before it.
 func (s *shard) atHand(m *engine.Message) bool {
 	e := s.entries[m.To]
+	if m.NeedsEvent() && m.Event == nil { // it is in the sender's history
+		return false
+	}
 	if e == nil || e.busy() || s.aside[m.To] != nil || m.Kind == engine.MessageStartChild && !e.known {
 		return false
 	}
@@ -186,13 +189,19 @@ func (s *shard) prepare(l *letter) {
 	if l.m.Answered() {
 		// What a sender that has closed asked for must not happen any more
 		// (spec/workflow.md 4.5, 4.6).
-		open := false
+		open, handedOn := false, false
 		s.admit(&request{id: l.m.From.ID, runID: l.m.From.RunID,
-			look: func(h *held) { open = h.workflow() != nil && h.workflow().Wants(l.m) },
+			look: func(h *held) {
+				if run := h.workflow(); run != nil {
+					open, handedOn = run.Wants(l.m), run.HandedOn(l.m)
+				}
+			},
 			done: func(_ any, err error) {
 				switch {
 				case isFault(err):
 					s.later(l)
+				case err == nil && handedOn:
+					s.delivered(l) // the run in the sender's place sends it itself
 				case err != nil || !open:
 					s.unwanted(l)
 				default:

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/api/errordetails/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
 )
 
@@ -145,6 +146,9 @@ func (s *shard) carryOut(e *entry, r *request) bool {
 			s.retire(h)
 		}
 		return true
+	}
+	if _, ok := r.in.(*workflow.ResetWorkflow); ok {
+		return s.reset(e, h, r)
 	}
 	var run execution
 	if h != nil {

@@ -203,7 +203,7 @@ type workflowMachine struct{}
 
 func (workflowMachine) concernsID(in engine.Input) bool {
 	switch in.(type) {
-	case *workflow.StartWorkflow, *workflow.SignalWithStart, *workflow.UpdateWithStart:
+	case *workflow.StartWorkflow, *workflow.SignalWithStart, *workflow.UpdateWithStart, *workflow.ResetWorkflow:
 		return true
 	}
 	return false
@@ -230,6 +230,9 @@ func workflowOutcome(res *workflow.Result, err error) (o outcome, _ error) {
 	o.reply = res.Reply
 	if res.Run != nil {
 		o.changed = res.Run
+	}
+	if res.Base != nil {
+		o.base = res.Base
 	}
 	if res.New != nil {
 		o.born = &newborn{

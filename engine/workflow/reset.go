@@ -47,7 +47,7 @@ func resetWorkflow(env *engine.Env, id engine.ID, current *Run, in *ResetWorkflo
 	if reply != nil {
 		return &Result{Reply: reply}, nil
 	}
-	if err := in.Read.check(in.Request.GetWorkflowTaskFinishEventId()); err != nil {
+	if err := in.Read.Check(); err != nil {
 		return nil, err
 	}
 	key := engine.RunKey{ID: id, RunID: in.NewRunID}
@@ -99,14 +99,14 @@ func resetRun(env *engine.Env, key engine.RunKey, current *Run, in *ResetWorkflo
 		}
 	}
 	d.leaveCallbacks()
-	d.resumeActivities(in.Read)
 	if err := d.applyAgain(in.Read.later(current), in); err != nil {
 		return nil, err
 	}
-	d.resumeMessages(in.Read)
 	if err := d.afterReset(in.Request); err != nil {
 		return nil, err
 	}
+	d.resumeActivities(in.Read) // with the options as they are by then
+	d.resumeMessages(in.Read)
 	d.wantTask()
 	return d.delivered(nil), nil
 }

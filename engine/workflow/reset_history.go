@@ -122,19 +122,19 @@ func (h *ResetHistory) Continued() (runID string) {
 	return h.run
 }
 
-// Kept is the state at the cut, and Done ends the reading.
+// Done ends the reading.
 func (h *ResetHistory) Done() {
 	h.kept = h.replay.Run()
 	h.replay = nil
 }
 
-// check refuses a cut that no run can begin with.
-func (h *ResetHistory) check(finishID int64) error {
+// Check refuses a cut that no run can begin with, after Done.
+func (h *ResetHistory) Check() error {
 	switch {
 	case h.kept.Info.Task == nil:
-		return engine.Invalid("Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]: %d", finishID)
+		return engine.Invalid("Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]: %d", h.cut)
 	case h.inside:
-		return engine.Invalid("Can only reset workflow to an event at the boundary of an event batch: %d", finishID)
+		return engine.Invalid("Can only reset workflow to an event at the boundary of an event batch: %d", h.cut)
 	}
 	return nil
 }

@@ -113,17 +113,30 @@ func (d *draft) admittedAgain(ev *historypb.HistoryEvent, read *ResetHistory) *h
 // afterReset carries out the operations that are to follow the reset, in order.
 func (d *draft) afterReset(req *workflowservice.ResetWorkflowExecutionRequest) error {
 	for _, op := range req.GetPostResetOperations() {
-		signal := op.GetSignalWorkflow()
-		if signal == nil {
+		switch {
+		case op.GetSignalWorkflow() != nil:
+			signal := op.GetSignalWorkflow()
+			d.recordSignal(arrivingSignal{
+				name:     signal.GetSignalName(),
+				input:    signal.GetInput(),
+				header:   signal.GetHeader(),
+				identity: req.GetIdentity(),
+				links:    signal.GetLinks(),
+			})
+		case op.GetUpdateWorkflowOptions() != nil:
+			update := op.GetUpdateWorkflowOptions()
+			_, err := d.updateOptions(&UpdateOptions{
+				Options:  update.GetWorkflowExecutionOptions(),
+				Paths:    update.GetUpdateMask().GetPaths(),
+				Identity: req.GetIdentity(),
+			})
+			if err != nil {
+				return err
+			}
+			d.untouched = false // the run is new, whatever its options
+		default:
 			return engine.Invalid("unsupported post reset operation: %T", op.GetVariant())
 		}
-		d.recordSignal(arrivingSignal{
-			name:     signal.GetSignalName(),
-			input:    signal.GetInput(),
-			header:   signal.GetHeader(),
-			identity: req.GetIdentity(),
-			links:    signal.GetLinks(),
-		})
 	}
 	return nil
 }
