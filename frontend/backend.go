@@ -31,14 +31,13 @@ type Executions interface {
 	// View calls read with the run's present state. read runs on the shard's
 	// loop: it must be quick and keep no map of the run.
 	View(ctx context.Context, id engine.ID, runID string, read func(*workflow.Run)) error
-	// Wait returns nil once the run's next event id is no longer the one seen,
-	// or the run is closed.
-	Wait(ctx context.Context, key engine.RunKey, seenNextEventID int64) error
+	// Follow waits until enough says so of the run's state, or it is closed, and
+	// reads it then. After an error read may still be called.
+	Follow(ctx context.Context, key engine.RunKey, enough func(*workflow.Run) bool, read func(*workflow.Run)) error
 	// ViewActivity is View for a standalone activity.
 	ViewActivity(ctx context.Context, id engine.ID, runID string, read func(*standalone.Run)) error
-	// WaitActivity returns nil once the count of the run's transitions is no
-	// longer the one seen, or the run is closed.
-	WaitActivity(ctx context.Context, key engine.RunKey, seenTransitions int64) error
+	// FollowActivity is Follow for a standalone activity.
+	FollowActivity(ctx context.Context, key engine.RunKey, enough func(*standalone.Run) bool, read func(*standalone.Run)) error
 	// History reads at most maxBatches whole stored batches, from the one that
 	// holds event from up to event to; NextEventID is 0 at the end.
 	History(ctx context.Context, key engine.RunKey, from, to int64, maxBatches int) (shard.HistoryPage, error)

@@ -103,13 +103,23 @@ func (f *fakeExecutions) ViewActivity(_ context.Context, id engine.ID, runID str
 	return nil
 }
 
-func (f *fakeExecutions) WaitActivity(ctx context.Context, _ engine.RunKey, seen int64) error {
+func (f *fakeExecutions) FollowActivity(ctx context.Context, _ engine.RunKey, enough func(*standalone.Run) bool, read func(*standalone.Run)) error {
+	return f.follow(ctx, func() bool {
+		if f.mu.alone.Open() && !enough(f.mu.alone) {
+			return false
+		}
+		read(f.mu.alone)
+		return true
+	})
+}
+
+// follow looks at each change until look is content.
+func (f *fakeExecutions) follow(ctx context.Context, look func() bool) error {
 	for {
 		f.mu.Lock()
-		moved := f.mu.alone.Info.Transitions != seen || !f.mu.alone.Open()
-		changed := f.mu.changed
+		content, changed := look(), f.mu.changed
 		f.mu.Unlock()
-		if moved {
+		if content {
 			return nil
 		}
 		select {
@@ -157,21 +167,14 @@ func (f *fakeExecutions) View(_ context.Context, id engine.ID, runID string, rea
 	return nil
 }
 
-func (f *fakeExecutions) Wait(ctx context.Context, _ engine.RunKey, seen int64) error {
-	for {
-		f.mu.Lock()
-		moved := f.mu.run.Info.NextEventID != seen || !f.mu.run.Open()
-		changed := f.mu.changed
-		f.mu.Unlock()
-		if moved {
-			return nil
+func (f *fakeExecutions) Follow(ctx context.Context, _ engine.RunKey, enough func(*workflow.Run) bool, read func(*workflow.Run)) error {
+	return f.follow(ctx, func() bool {
+		if f.mu.run.Open() && !enough(f.mu.run) {
+			return false
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+		read(f.mu.run)
+		return true
+	})
 }
 
 func (f *fakeExecutions) History(_ context.Context, _ engine.RunKey, from, to int64, maxBatches int) (page shard.HistoryPage, err error) {

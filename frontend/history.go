@@ -39,17 +39,19 @@ type runView struct {
 
 func (f *Frontend) viewRun(ctx context.Context, id engine.ID, runID string) (runView, error) {
 	var v runView
-	err := f.executions.View(ctx, id, runID, func(run *workflow.Run) {
-		v = runView{
-			key: run.Key, open: run.Open(), nextEventID: run.Info.NextEventID,
-			closeEventID: run.Info.CloseEventID, closeBatchID: run.Info.CloseBatchID,
-			virtual: run.Virtual(),
-		}
-		if run.Info.Task != nil {
-			v.taskStamp, v.taskStarted = run.Info.Task.Stamp, run.Info.Task.StartedEventID
-		}
-	})
+	err := f.executions.View(ctx, id, runID, v.read)
 	return v, err
+}
+
+func (v *runView) read(run *workflow.Run) {
+	*v = runView{
+		key: run.Key, open: run.Open(), nextEventID: run.Info.NextEventID,
+		closeEventID: run.Info.CloseEventID, closeBatchID: run.Info.CloseBatchID,
+		virtual: run.Virtual(),
+	}
+	if run.Info.Task != nil {
+		v.taskStamp, v.taskStarted = run.Info.Task.Stamp, run.Info.Task.StartedEventID
+	}
 }
 
 // GetWorkflowExecutionHistory is workflow.md 2.4.
@@ -67,7 +69,7 @@ func (f *Frontend) GetWorkflowExecutionHistory(ctx context.Context, r *workflows
 	case page.CloseEvent:
 		return f.closeEvent(ctx, page, view)
 	case page.Wait && view.open && page.Next == view.nextEventID:
-		if view, err = f.await(ctx, view, func(v runView) bool { return v.nextEventID != page.Next }); err != nil {
+		if view, err = f.await(ctx, view, func(run *workflow.Run) bool { return run.Info.NextEventID != page.Next }); err != nil {
 			return nil, err
 		}
 	}
@@ -123,7 +125,7 @@ func (f *Frontend) taskHistoryPage(ctx context.Context, r *workflowservice.GetWo
 
 // await waits until the run satisfies enough, is closed, or the time of a long
 // poll is over; it returns the state it saw last.
-func (f *Frontend) await(ctx context.Context, view runView, enough func(runView) bool) (runView, error) {
+func (f *Frontend) await(ctx context.Context, view runView, enough func(*workflow.Run) bool) (runView, error) {
 	leave, err := f.waiting.enter(view.key.NamespaceID)
 	if err != nil {
 		return view, err
@@ -131,16 +133,11 @@ func (f *Frontend) await(ctx context.Context, view runView, enough func(runView)
 	defer leave()
 	waitCtx, cancel := f.waiting.until(ctx, historyPollTime)
 	defer cancel()
-	for view.open && !enough(view) {
-		err := f.executions.Wait(waitCtx, view.key, view.nextEventID)
-		if err != nil {
-			return view, overWait(ctx, waitCtx, err)
-		}
-		if view, err = f.viewRun(ctx, view.key.ID, view.key.RunID); err != nil {
-			return view, err
-		}
+	var later runView
+	if err := f.executions.Follow(waitCtx, view.key, enough, later.read); err != nil {
+		return view, overWait(ctx, waitCtx, err)
 	}
-	return view, nil
+	return later, nil
 }
 
 // overWait is nil when a wait ended because its own time was over, and not the
@@ -196,7 +193,7 @@ func isForPeople(ctx context.Context) bool {
 func (f *Frontend) closeEvent(ctx context.Context, page historyPage, view runView) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
 	if page.Wait && view.open {
 		var err error
-		if view, err = f.await(ctx, view, func(runView) bool { return false }); err != nil {
+		if view, err = f.await(ctx, view, func(*workflow.Run) bool { return false }); err != nil {
 			return nil, err
 		}
 	}

@@ -26,7 +26,7 @@ func (f *Frontend) DescribeActivityExecution(ctx context.Context, r *workflowser
 		return nil, err
 	}
 	if seen != nil && run.Open() && run.Info.Transitions == seen.Transitions {
-		if run, err = f.awaitActivity(ctx, run, func(*standalone.Run) bool { return true }); err != nil {
+		if run, err = f.awaitActivity(ctx, run, func(run *standalone.Run) bool { return run.Info.Transitions != seen.Transitions }); err != nil {
 			return nil, err
 		}
 		if run == nil {
@@ -127,17 +127,20 @@ func (f *Frontend) viewActivity(ctx context.Context, r ofActivity) (*standalone.
 }
 
 func (f *Frontend) viewStandalone(ctx context.Context, id engine.ID, runID string) (seen *standalone.Run, err error) {
-	err = f.executions.ViewActivity(ctx, id, runID, func(run *standalone.Run) {
-		// The parts of a run are values that are replaced and never changed.
-		snapshot := *run
-		snapshot.Callbacks = maps.Clone(run.Callbacks)
-		seen = &snapshot
-	})
+	err = f.executions.ViewActivity(ctx, id, runID, func(run *standalone.Run) { seen = stillOf(run) })
 	return seen, err
 }
 
-// awaitActivity waits until the run has changed and is as wanted; nil when that
-// takes too long.
+// stillOf is a copy of the run as it is now. Its parts are values, which are
+// replaced and never changed.
+func stillOf(run *standalone.Run) *standalone.Run {
+	seen := *run
+	seen.Callbacks = maps.Clone(run.Callbacks)
+	return &seen
+}
+
+// awaitActivity waits until the run is as wanted, or closed; nil when that takes
+// too long.
 func (f *Frontend) awaitActivity(ctx context.Context, run *standalone.Run, wanted func(*standalone.Run) bool) (*standalone.Run, error) {
 	leave, err := f.waiting.enter(run.Key.NamespaceID)
 	if err != nil {
@@ -146,15 +149,13 @@ func (f *Frontend) awaitActivity(ctx context.Context, run *standalone.Run, wante
 	defer leave()
 	waitCtx, cancel := f.waiting.until(ctx, activityPollTime)
 	defer cancel()
-	for {
-		if err := f.executions.WaitActivity(waitCtx, run.Key, run.Info.Transitions); err != nil {
-			if ctx.Err() == nil && waitCtx.Err() != nil {
-				return nil, nil
-			}
-			return nil, err
-		}
-		if run, err = f.viewStandalone(ctx, run.Key.ID, run.Key.RunID); err != nil || wanted(run) {
-			return run, err
-		}
+	var later *standalone.Run
+	err = f.executions.FollowActivity(waitCtx, run.Key, wanted, func(run *standalone.Run) { later = stillOf(run) })
+	switch {
+	case err == nil:
+		return later, nil
+	case ctx.Err() == nil && waitCtx.Err() != nil:
+		return nil, nil
 	}
+	return nil, err
 }
