@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -105,6 +106,79 @@ func TestCancellationIsNotWaitedFor(t *testing.T) {
 	s.must(s.client.CancelWorkflow(ctx, run.GetID(), run.GetRunID()))
 	if err := run.Get(ctx, nil); !temporal.IsCanceledError(err) {
 		t.Errorf("%v", err)
+	}
+}
+
+// AT-122, AT-135: what code shields from a cancellation is not touched by it: the
+// activity cleans up, heartbeating on, before it accepts; the workflow then runs
+// another activity in a scope of its own.
+func TestShieldedCleanUp(t *testing.T) {
+	began, asked := make(chan struct{}), make(chan struct{})
+	ctx, s := begin(t, func(r worker.Registry) {
+		options := workflow.ActivityOptions{StartToCloseTimeout: time.Minute, HeartbeatTimeout: 20 * time.Second, WaitForCancellation: true, RetryPolicy: retries(1)}
+		r.RegisterWorkflowWithOptions(func(ctx workflow.Context) (string, error) {
+			err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), "work").Get(ctx, nil)
+			if !temporal.IsCanceledError(err) {
+				return "", fmt.Errorf("the work: %w", err)
+			}
+			shielded, _ := workflow.NewDisconnectedContext(ctx)
+			var result string
+			err = workflow.ExecuteActivity(workflow.WithActivityOptions(shielded, options), "tidy").Get(shielded, &result)
+			return result, err
+		}, workflow.RegisterOptions{Name: "wf"})
+		r.RegisterActivityWithOptions(func(ctx context.Context) error {
+			close(began)
+			err := beatUntilDone(ctx)
+			shielded := context.WithoutCancel(ctx)
+			for range 3 { // later than the request, and still welcome
+				activity.RecordHeartbeat(shielded, "cleaning up")
+			}
+			close(asked)
+			return err
+		}, activity.RegisterOptions{Name: "work"})
+		r.RegisterActivityWithOptions(func(context.Context) (string, error) {
+			<-asked
+			return "tidy", nil
+		}, activity.RegisterOptions{Name: "tidy"})
+	})
+	run := s.start(ctx, "wf")
+	<-began
+	s.must(s.client.CancelWorkflow(ctx, run.GetID(), run.GetRunID()))
+	var got string
+	if err := run.Get(ctx, &got); err != nil || got != "tidy" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// AT-131: however often the workflow is asked to cancel, its activity is asked
+// once, and the SDK tells the code once.
+func TestCancellingTwiceIsOneRequest(t *testing.T) {
+	var told atomic.Int32
+	release := make(chan struct{})
+	ctx, s := begin(t, oneActivity(workflow.ActivityOptions{StartToCloseTimeout: time.Minute, HeartbeatTimeout: 20 * time.Second, WaitForCancellation: true, RetryPolicy: retries(1)},
+		func(ctx context.Context) (string, error) {
+			err := beatUntilDone(ctx)
+			told.Add(1)
+			<-release
+			return "", err
+		}))
+	run := s.start(ctx, "wf")
+	s.pendingUntil(ctx, run, func(a *workflowpb.PendingActivityInfo) bool { return a.GetLastHeartbeatTime() != nil })
+	s.must(s.client.CancelWorkflow(ctx, run.GetID(), run.GetRunID()))
+	s.untilHistory(ctx, run, has(enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED))
+	s.must(s.client.CancelWorkflow(ctx, run.GetID(), run.GetRunID()))
+	close(release)
+	if err := run.Get(ctx, nil); !temporal.IsCanceledError(err) {
+		t.Errorf("%v", err)
+	}
+	requests := 0
+	for _, ev := range s.history(ctx, s.Name(), "") {
+		if ev.GetEventType() == enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED {
+			requests++
+		}
+	}
+	if requests != 1 || told.Load() != 1 {
+		t.Errorf("requested %d times, told %d times", requests, told.Load())
 	}
 }
 
