@@ -1,14 +1,16 @@
 package activitytest_test
 
 import (
+	"bytes"
+	"maps"
+	"time"
+
 	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
-
-	"time"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
@@ -72,7 +74,11 @@ func (a *alone) offer() (t engine.Task, ok bool) {
 
 // do carries an input out as a shell does.
 func (a *alone) do(in standalone.Input) (reply any, err error) {
+	before := whole(a.run)
 	res, err := standalone.Step(a.env(), a.run, in)
+	if !maps.EqualFunc(before, whole(a.run), sameEntry) {
+		a.Fatalf("%T changed the state it was given", in)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +102,22 @@ func (a *alone) write(c *standalone.Change) {
 	record.WriteStandalone(&b, a.run.Key, c)
 	a.rows.write(&b)
 	a.offers.take(&c.Effects)
+	if !maps.EqualFunc(a.rows, whole(a.run), sameEntry) {
+		a.Fatalf("what is stored is not what is in memory")
+	}
 }
+
+// whole are the rows of a run, all of them.
+func whole(r *standalone.Run) rows {
+	var b store.Batch
+	record.WriteStandalone(&b, r.Key, &standalone.Change{
+		Start: r.Start, Info: r.Info, Activity: r.Activity, Outcome: r.Outcome, Attachments: r.Attachments, Callbacks: r.Callbacks})
+	all := rows{}
+	all.write(&b)
+	return all
+}
+
+func sameEntry(a, b store.Entry) bool { return bytes.Equal(a.Value, b.Value) }
 
 func (a *alone) stored() bool { return a.unwritten == nil }
 

@@ -43,14 +43,14 @@ func newPair(t testing.TB, house string, o activitytest.Options) *pair {
 	p := &pair{clock: c, house: houses[house](c, o)}
 	// What is not given is derived from what is (AT-10).
 	s := p.activity()
-	o.ScheduleToClose, o.ScheduleToStart = whole(s.ScheduleToClose), whole(s.ScheduleToStart)
-	o.StartToClose, o.Heartbeat = whole(s.StartToClose), whole(s.Heartbeat)
+	o.ScheduleToClose, o.ScheduleToStart = inSeconds(s.ScheduleToClose), inSeconds(s.ScheduleToStart)
+	o.StartToClose, o.Heartbeat = inSeconds(s.StartToClose), inSeconds(s.Heartbeat)
 	p.o = activitytest.New(o)
 	p.agree("schedule")
 	return p
 }
 
-func whole(d time.Duration) int { return int(d / time.Second) }
+func inSeconds(d time.Duration) int { return int(d / time.Second) }
 
 // allowed checks that err is nil if it should be, and else a refusal.
 func (p *pair) allowed(what string, err error, want bool) bool {

@@ -2,60 +2,52 @@ package activitytest_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/perdure/perdure/engine/activity/activitytest"
 )
 
+// race is one order in which things reach an activity.
+type race struct {
+	house, stand, answer string
+	order                []string
+	crash                int // before which of them there is a crash
+}
+
+// stands are where the activity stands when the race begins.
+var stands = map[string]func(p *pair){
+	"waiting":     func(*pair) {},
+	"started":     (*pair).poll,
+	"heard of":    func(p *pair) { p.poll(); p.beatIt(true) },
+	"backing off": func(p *pair) { p.poll(); p.failIt(false, 0) },
+	"paused":      (*pair).pauseIt,
+	"resetting":   func(p *pair) { p.poll(); p.resetIt(true, false, true) },
+}
+
+// answers are what the worker may say.
+var answers = map[string]func(p *pair){
+	"result":       (*pair).completeIt,
+	"failure":      func(p *pair) { p.failIt(false, 0) },
+	"cancellation": (*pair).acceptIt,
+}
+
 // Cancellation, a pause, a timeout, the worker's answer and the end of all reach
 // an activity in some order. In each of the 120 orders, wherever it stands when
-// they begin and whether or not there is a crash in between, it ends as the
-// oracle says, once: who is late is refused or finds nothing to do.
+// they begin, and with a crash somewhere in between, it ends as the oracle says,
+// once: who is late is refused or finds nothing to do.
 func TestRacesHaveOneOutcome(t *testing.T) {
-	racers := map[string]func(p *pair){
-		"cancel":    (*pair).cancelIt,
-		"pause":     (*pair).pauseIt,
-		"timeout":   func(p *pair) { p.now += 10; p.happened("timeout") },
-		"answer":    (*pair).completeIt,
-		"terminate": (*pair).terminateIt,
-	}
-	// The same with an answer that is no result.
-	failing := map[string]func(p *pair){"answer": func(p *pair) { p.failIt(false, 0) }}
-	accepting := map[string]func(p *pair){"answer": (*pair).acceptIt}
-	stands := map[string]func(p *pair){
-		"waiting":     func(*pair) {},
-		"started":     (*pair).poll,
-		"heard of":    func(p *pair) { p.poll(); p.beatIt(true) },
-		"backing off": func(p *pair) { p.poll(); p.failIt(false, 0) },
-		"paused":      (*pair).pauseIt,
-		"resetting":   func(p *pair) { p.poll(); p.resetIt(true, false, true) },
-	}
 	outcomes := map[string]bool{}
-	for name := range houses {
-		for stand, begin := range stands {
-			for _, instead := range []map[string]func(*pair){nil, failing, accepting} {
+	r := race{}
+	for _, r.house = range slices.Sorted(maps.Keys(houses)) {
+		for _, r.stand = range slices.Sorted(maps.Keys(stands)) {
+			for _, r.answer = range slices.Sorted(maps.Keys(answers)) {
 				orders([]string{"cancel", "pause", "timeout", "answer", "terminate"}, func(order []string) {
-					for crash := range len(order) + 1 {
-						p := newPair(t, name, activitytest.Options{StartToClose: 10, Initial: 20, MaxInterval: 20, MaxAttempts: 2})
-						begin(p)
-						for i, racer := range order {
-							if i == crash {
-								p.crashIt(true)
-							}
-							act := racers[racer]
-							if other := instead[racer]; other != nil {
-								act = other
-							}
-							act(p)
-						}
-						if !p.o.Ended {
-							t.Fatalf("%s, %s, %v: it has not ended", name, stand, order)
-						}
-						p.lateAnswers()
-						how, why := p.ended()
-						outcomes[strings.TrimSpace(fmt.Sprint(how, " ", why))] = true
-					}
+					r.order = order
+					r.crash = (r.crash + 1) % (len(order) + 1) // the last is after all
+					outcomes[r.run(t)] = true
 				})
 			}
 		}
@@ -66,6 +58,36 @@ func TestRacesHaveOneOutcome(t *testing.T) {
 			t.Errorf("in no order the end was %q; there were %v", won, outcomes)
 		}
 	}
+}
+
+// run gives the outcome.
+func (r race) run(t *testing.T) string {
+	p := newPair(t, r.house, activitytest.Options{StartToClose: 10, Initial: 20, MaxInterval: 20, MaxAttempts: 2})
+	stands[r.stand](p)
+	for i, what := range r.order {
+		if i == r.crash {
+			p.crashIt(true)
+		}
+		switch what {
+		case "cancel":
+			p.cancelIt()
+		case "pause":
+			p.pauseIt()
+		case "timeout":
+			p.now += 10
+			p.happened("timeout")
+		case "answer":
+			answers[r.answer](p)
+		case "terminate":
+			p.terminateIt()
+		}
+	}
+	if !p.o.Ended {
+		t.Fatalf("%+v: it has not ended", r)
+	}
+	p.lateAnswers()
+	how, why := p.ended()
+	return strings.TrimSpace(fmt.Sprint(how, " ", why))
 }
 
 // orders visits every order of the names.
