@@ -107,6 +107,8 @@ func extendedInfo(run *workflow.Run) *workflowpb.WorkflowExecutionExtendedInfo {
 		RunExpirationTime:       timestamp(run.Start.RunDeadline),
 		CancelRequested:         run.Info.CancelRequested,
 		OriginalStartTime:       timestamp(run.Start.OriginalStartTime),
+		LastResetTime:           timestamp(run.Start.ResetTime),
+		ResetRunId:              run.Info.ResetRunID,
 	}
 	if p := run.Info.Pause; p != nil {
 		info.PauseInfo = &workflowpb.WorkflowExecutionPauseInfo{Identity: p.Identity, PausedTime: timestamp(p.Time), Reason: p.Reason}

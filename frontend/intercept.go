@@ -114,6 +114,7 @@ var bringsWork = map[string]bool{
 	"SignalWorkflowExecution":          true,
 	"UpdateWorkflowExecution":          true,
 	"ExecuteMultiOperation":            true,
+	"ResetWorkflowExecution":           true,
 	"StartActivityExecution":           true,
 	"RegisterNamespace":                true,
 }

@@ -63,21 +63,10 @@ func (f *Frontend) UpdateWorkflowExecutionOptions(ctx context.Context, r *workfl
 	err := firstError(
 		func() error { return f.checkExecution(r.GetWorkflowExecution()) },
 		func() error { return f.checkIdentity(r.GetIdentity()) },
-		func() error {
-			switch {
-			case r.GetUpdateMask() == nil:
-				return invalid("UpdateMask is required")
-			case options == nil:
-				return invalid("WorkflowExecutionOptions is required")
-			}
-			return nil
-		},
 		func() (err error) {
-			paths, err = optionPaths(r.GetUpdateMask())
+			paths, err = f.checkOptionsUpdate(options, r.GetUpdateMask())
 			return err
 		},
-		func() error { return versioning.Check(options.GetVersioningOverride()) },
-		func() error { return priority.Check(options.GetPriority(), f.limits) },
 	)
 	if err != nil {
 		return nil, err
@@ -85,6 +74,23 @@ func (f *Frontend) UpdateWorkflowExecutionOptions(ctx context.Context, r *workfl
 	e := r.GetWorkflowExecution()
 	return do[*workflowservice.UpdateWorkflowExecutionOptionsResponse](ctx, f, executionID(ctx, e.GetWorkflowId()), e.GetRunId(),
 		&workflow.UpdateOptions{Options: options, Paths: paths, Identity: r.GetIdentity()})
+}
+
+// checkOptionsUpdate checks new options and the mask that says which of them
+// count, and gives its paths.
+func (f *Frontend) checkOptionsUpdate(options *workflowpb.WorkflowExecutionOptions, mask *fieldmaskpb.FieldMask) ([]string, error) {
+	switch {
+	case mask == nil:
+		return nil, invalid("UpdateMask is required")
+	case options == nil:
+		return nil, invalid("WorkflowExecutionOptions is required")
+	}
+	paths, err := optionPaths(mask)
+	return paths, firstError(
+		func() error { return err },
+		func() error { return versioning.Check(options.GetVersioningOverride()) },
+		func() error { return priority.Check(options.GetPriority(), f.limits) },
+	)
 }
 
 // optionPaths are the paths of a mask over the options, in snake case. The two
