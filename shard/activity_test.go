@@ -370,7 +370,7 @@ func TestStandaloneActivityLeavesNoTrace(t *testing.T) {
 
 // A long poll ends when the activity has gone on, durably, and at once when it
 // already has, or is closed.
-func TestWaitActivity(t *testing.T) {
+func TestFollowActivity(t *testing.T) {
 	w := newWorld(t)
 	w.doAlone("a", startAlone("a"))
 	var key engine.RunKey
@@ -416,14 +416,17 @@ func TestWaitActivity(t *testing.T) {
 		t.Errorf("told of the end %d times, and %d times when closed", *last, *closed)
 	}
 	w.await(func() {
-		if err := w.host.WaitActivity(context.Background(), key, seen); err != nil {
-			t.Errorf("wait for a closed one: %v", err)
+		var status enumspb.ActivityExecutionStatus
+		err := w.host.FollowActivity(context.Background(), key, func(*standalone.Run) bool { return false },
+			func(run *standalone.Run) { status = run.Info.Status })
+		if err != nil || status != enumspb.ACTIVITY_EXECUTION_STATUS_COMPLETED {
+			t.Errorf("wait for a closed one: %v, %v", status, err)
 		}
 	})
 	gone := key
 	gone.RunID = engine.NewFresh([16]byte{1}).UUID()
 	w.await(func() {
-		err := w.host.WaitActivity(context.Background(), gone, 0)
+		err := w.host.FollowActivity(context.Background(), gone, func(*standalone.Run) bool { return true }, func(*standalone.Run) {})
 		if engine.KindOf(err) != engine.KindNotFound || err.Error() != "activity not found for ID: a" {
 			t.Errorf("wait for an unknown one: %v", err)
 		}

@@ -26,11 +26,11 @@ func TestWaitersAreWoken(t *testing.T) {
 	task := w.take().(*workflow.TaskStarted)
 	wait := func(seen int64) chan error {
 		woken := make(chan error, 1)
-		go func() { woken <- w.host.Wait(context.Background(), key, seen) }()
+		go func() { woken <- w.host.wait(context.Background(), key, seen) }()
 		return woken
 	}
 	w.await(func() {
-		if err := w.host.Wait(context.Background(), key, 2); err != nil {
+		if err := w.host.wait(context.Background(), key, 2); err != nil {
 			t.Errorf("what has happened already: %v", err)
 		}
 	})
@@ -54,10 +54,15 @@ func TestWaitersAreWoken(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	w.await(func() {
-		if err := w.host.Wait(ctx, engine.RunKey{ID: idOf("a"), RunID: "no such"}, 1); !errors.Is(err, context.Canceled) && engine.KindOf(err) != engine.KindNotFound {
+		if err := w.host.wait(ctx, engine.RunKey{ID: idOf("a"), RunID: "no such"}, 1); !errors.Is(err, context.Canceled) && engine.KindOf(err) != engine.KindNotFound {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// wait waits until a run has gone on.
+func (h *Host) wait(ctx context.Context, key engine.RunKey, seen int64) error {
+	return h.Follow(ctx, key, func(run *workflow.Run) bool { return run.Info.NextEventID != seen }, func(*workflow.Run) {})
 }
 
 // watching counts the watchers of a run; only while the loop rests.

@@ -40,20 +40,6 @@ func (h *Host) FollowActivity(ctx context.Context, key engine.RunKey, enough fun
 	})
 }
 
-// WaitActivity is Wait for a standalone activity: it returns nil once the count
-// of its state transitions is durably another than the one seen, or the run is
-// closed or gone.
-func (h *Host) WaitActivity(ctx context.Context, key engine.RunKey, seenTransitions int64) error {
-	return h.Wait(ctx, key, seenTransitions)
-}
-
-// Wait returns nil once the run's next event id is durably another than the one
-// seen, or the run is closed. Otherwise it returns ctx's error, a Refusal of
-// KindNotFound, or a fault.
-func (h *Host) Wait(ctx context.Context, key engine.RunKey, seenNextEventID int64) error {
-	return h.await(ctx, key, &watcher{enough: goneOn(seenNextEventID)})
-}
-
 func goneOn(seen int64) func(*held) bool {
 	return func(h *held) bool { return h.run.progress() != seen }
 }
@@ -71,9 +57,11 @@ func (h *Host) await(ctx context.Context, key engine.RunKey, w *watcher) error {
 	}
 }
 
-// Watch is Wait for a caller that does not wait: done is called from any
-// goroutine, with a fault perhaps twice. stop ends the watch; done may still be
-// called by someone who is about to.
+// Watch is for a caller that does not wait until a workflow run has another next
+// event id than the one seen, or is closed: done is called from any goroutine
+// once that is durable, or with a Refusal of KindNotFound, or with a fault, then
+// perhaps twice. stop ends the watch; done may still be called by someone who is
+// about to.
 func (h *Host) Watch(key engine.RunKey, seenNextEventID int64, done func(err error)) (stop func()) {
 	return h.watch(key, &watcher{enough: goneOn(seenNextEventID), done: done})
 }
