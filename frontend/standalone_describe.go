@@ -38,7 +38,7 @@ func activityInfo(run *standalone.Run, now time.Time) *activitypb.ActivityExecut
 		LastStartedTime:         timestamp(i.LastStartedTime),
 		LastHeartbeatTime:       timestamp(a.LastHeartbeatTime),
 		TotalHeartbeatCount:     i.Heartbeats,
-		LastAttemptCompleteTime: timestamp(a.LastAttemptComplete),
+		LastAttemptCompleteTime: timestamp(run.LastAttemptComplete()),
 		LastWorkerIdentity:      a.Identity,
 		SdkName:                 i.SDKName,
 		SdkVersion:              i.SDKVersion,
@@ -49,7 +49,7 @@ func activityInfo(run *standalone.Run, now time.Time) *activitypb.ActivityExecut
 		SearchAttributes:     s.SearchAttributes,
 		Header:               s.Header,
 		UserMetadata:         s.UserMetadata,
-		Links:                activityLinks(run),
+		Links:                run.Links(),
 
 		PropagatedNexusSerializationContext: s.NexusContext,
 	}
@@ -91,14 +91,4 @@ func standaloneOptions(a *activity.Options) *activitypb.ActivityOptions {
 	o := activityOptions(a)
 	o.RetryPolicy, o.StartDelay = a.RetryPolicy, duration.Proto(a.StartDelay)
 	return o
-}
-
-// activityLinks are those of the start, and of the later requests that attached
-// theirs.
-func activityLinks(run *standalone.Run) []*commonpb.Link {
-	links := run.Start.Links
-	for _, a := range run.Attachments {
-		links = append(links[:len(links):len(links)], a.Links...)
-	}
-	return links
 }

@@ -181,6 +181,15 @@ func (r *Run) Loaded(opened time.Time) {
 	}
 }
 
+// LastAttemptComplete is when an attempt last ended by its worker's answer or with
+// the run; zero before that.
+func (r *Run) LastAttemptComplete() time.Time {
+	if !r.Open() && !r.Activity.Unstarted() {
+		return r.Info.CloseTime
+	}
+	return r.Activity.LastAttemptComplete
+}
+
 // Links are those the activity was started with, and those attached since.
 func (r *Run) Links() []*commonpb.Link {
 	links := slices.Clone(r.Start.Links)

@@ -42,6 +42,7 @@ import (
 //	update    request= restore path=value...  options
 //	answer    number= stamp= accepted         what became of a try to tell a callback;
 //	                                          or failed= or refused=, with a message
+//	load                                      read from the store by a shard opened at at=
 //	wait                                      let time pass up to at=
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
@@ -100,6 +101,8 @@ func (s *stage) play(t *testing.T, d *datadriven.TestData) string {
 	case "wait":
 	case "poll":
 		s.poll(text(d, "worker"))
+	case "load":
+		s.run.Loaded(epoch.Add(s.now))
 	default:
 		in := s.input(d)
 		if in == nil {
@@ -360,6 +363,9 @@ func (s *stage) describe() {
 	}
 	if next := r.NextDeadline(); !next.IsZero() {
 		line += fmt.Sprintf(", next look at %v", next.Sub(epoch))
+	}
+	if at := r.LastAttemptComplete(); !at.IsZero() {
+		line += fmt.Sprintf(", an attempt ended at %v", at.Sub(epoch))
 	}
 	s.say("%s; %d transitions, %d heartbeats", line, r.Info.Transitions, r.Info.Heartbeats)
 	if (len(r.Offers()) > 0) != (len(s.offers) > 0) {
