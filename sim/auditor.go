@@ -74,6 +74,7 @@ func (a *auditor) answered(id engine.ID, runID string, in engine.Input, reply an
 	switch in := in.(type) {
 	case *workflow.StartWorkflow:
 		a.started(id, in.Request.RequestId, reply)
+		a.attached(id, in, reply.(*workflow.Started))
 	case *workflow.SignalWithStart:
 		a.started(id, "", reply)
 		a.signaled(engine.RunKey{ID: id, RunID: reply.(*workflow.Started).RunID}, in.Request.SignalName)

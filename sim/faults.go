@@ -45,13 +45,16 @@ const (
 	faultDiskFails     = "disk fails for good, the server ends"
 	faultLongOutage    = "server down for minutes"
 	faultCleanStop     = "clean stop"
+
+	faultCallbackBlocked = "callback held back"
+	faultCallbackUnheard = "report of a callback lost"
 )
 
 var allFaults = []string{
 	faultUnknownCommit, faultFailedCommit, faultSlowCommit, faultSlowWork, faultLostRequest, faultLostReply,
 	faultPollGone, faultHandoverGone, faultWorkerSilent, faultWorkerLate, faultWorkerTwice, faultWorkerWrong,
 	faultWorkerFails, faultReadError, faultClockJump,
-	faultDiskFull, faultDiskFails, faultLongOutage, faultCleanStop,
+	faultDiskFull, faultDiskFails, faultLongOutage, faultCleanStop, faultCallbackBlocked, faultCallbackUnheard,
 }
 
 // usual rates, one in so many.
@@ -61,6 +64,7 @@ var usual = map[string]int{
 	faultWorkerSilent: 40, faultWorkerLate: 40, faultWorkerTwice: 20, faultWorkerWrong: 40,
 	faultWorkerFails: 30, faultReadError: 3000, faultClockJump: 5,
 	faultDiskFull: 20, faultDiskFails: 20, faultLongOutage: 10, faultCleanStop: 5,
+	faultCallbackBlocked: 10, faultCallbackUnheard: 10,
 }
 
 func drawFaults(s *schedule) faults {

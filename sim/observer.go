@@ -191,6 +191,7 @@ func (o *observer) settle(l *life, loader *record.Loader, rows int) {
 		o.broken("%s of %s:\n%s", wrong, short(l.key), l.tell())
 	}
 	o.checkDeadline(l)
+	o.checkCallbacks(l)
 }
 
 // mayBeGone reports whether a run was to be deleted by now.
@@ -272,6 +273,13 @@ func (o *observer) left() string {
 	for _, l := range o.order {
 		if l.state != nil && l.state.Open() {
 			fmt.Fprintf(&b, "%s (%s) is open:\n%s", short(l.key), l.state.Start.WorkflowType, l.tell())
+		}
+		if l.state != nil {
+			for n := int64(1); l.state.Callbacks[n] != nil; n++ {
+				if s := l.state.Callbacks[n]; s.Pending() {
+					fmt.Fprintf(&b, "callback %d of %s is not delivered: %+v\n", n, short(l.key), s)
+				}
+			}
 		}
 	}
 	if o.letters > 0 {

@@ -50,6 +50,7 @@ func (w *world) boot() {
 		Matcher:    p.matcher,
 		Namespaces: namespaces{w.retention},
 		Feed:       p,
+		Deliverer:  p,
 		Shards:     shards,
 		Clock:      processClock{p},
 		Spawn:      p.spawn,

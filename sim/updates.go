@@ -29,6 +29,8 @@ func (w *world) update(id string) {
 		Request: &updatepb.Request{
 			Meta:  &updatepb.Meta{UpdateId: updateID, Identity: "client"},
 			Input: &updatepb.Input{Name: "change"},
+			// The same update again, with callbacks of its own, joins the first.
+			RequestId: w.unique("request"), CompletionCallbacks: w.drawCallbacks(),
 		},
 	}})
 }

@@ -8,6 +8,7 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
@@ -115,6 +116,10 @@ func (w *world) start(id string) {
 	}
 	if w.oneIn(6) {
 		request.RequestEagerExecution = true
+	}
+	request.CompletionCallbacks = w.drawCallbacks()
+	if w.oneIn(2) {
+		request.OnConflictOptions = &workflowpb.OnConflictOptions{AttachRequestId: true, AttachCompletionCallbacks: true}
 	}
 	if w.oneIn(8) {
 		request.RetryPolicy = &commonpb.RetryPolicy{

@@ -42,9 +42,10 @@ type world struct {
 	disk    *observer
 	reader  *reader
 
-	process *process        // nil while the server is down
-	image   *memstore.Image // the disk while it is down
-	lives   int
+	receivers *receivers
+	process   *process        // nil while the server is down
+	image     *memstore.Image // the disk while it is down
+	lives     int
 
 	workers   []*worker
 	retention time.Duration
@@ -71,6 +72,7 @@ func newWorld(o options) *world {
 	w.auditor = newAuditor(w)
 	w.disk = newObserver(w)
 	w.reader = newReader(w)
+	w.receivers = newReceivers(w)
 	w.retention = 72 * time.Hour
 	if w.oneIn(3) {
 		w.retention = 30 * time.Second
@@ -133,7 +135,7 @@ func (w *world) heal() {
 		w.boot()
 	}
 	w.process.driver.SetFull(false)
-	limit := w.now.Add(time.Hour)
+	limit := w.now.Add(2 * time.Hour) // a callback may wait for one
 	for w.now.Before(limit) {
 		to := w.now.Add(10 * time.Second)
 		for w.step(to) {
@@ -146,7 +148,7 @@ func (w *world) heal() {
 			return
 		}
 	}
-	w.broken("liveness: an hour after everything healed there is left:\n%s", w.disk.left())
+	w.broken("liveness: two hours after everything healed there is left:\n%s", w.disk.left())
 }
 
 // checkOften looks at the disk every few seconds, as long as there is load.
