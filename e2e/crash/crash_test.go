@@ -62,16 +62,20 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 	defer quiet()
 	l := &ledger{started: map[string]string{}, signals: map[string]string{}}
 	customers := l.customers(load, c, 16)
+	e := &errands{started: map[string]string{}, canceled: map[string]bool{}}
+	runners := e.customers(load, c, 4)
 	kills := killRepeatedly(t, server, d)
 
 	// Whatever has been started is brought to its end: customers finish the
 	// order they are at, with a server that stays up.
 	quiet()
 	customers.Wait()
-	t.Logf("killed %d times; %d workflows and %d signals acknowledged; %d activity attempts begun",
-		kills, len(l.started), len(l.signals), d.count())
+	runners.Wait()
+	t.Logf("killed %d times; %d workflows, %d signals, %d standalone activities and %d cancellations acknowledged; %d activity attempts begun",
+		kills, len(l.started), len(l.signals), len(e.started), len(e.canceled), d.count())
 	l.finish(t, c)
 	l.check(t, c)
+	e.finish(t, c)
 	for _, fault := range d.faults {
 		t.Error(fault)
 	}

@@ -80,7 +80,7 @@ type diary struct {
 
 func (d *diary) enter(ctx context.Context) (leave func()) {
 	info := activity.GetInfo(ctx)
-	key := fmt.Sprintf("%s/%s/%s", info.WorkflowExecution.ID, info.WorkflowExecution.RunID, info.ActivityID)
+	key := fmt.Sprintf("%s/%s/%s/%s", info.WorkflowExecution.ID, info.WorkflowExecution.RunID, info.ActivityID, info.ActivityRunID)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.begun++
@@ -133,6 +133,7 @@ func (d *diary) register(r worker.Registry) {
 	r.RegisterWorkflow(small)
 	r.RegisterActivityWithOptions(d.step, activity.RegisterOptions{Name: "step"})
 	r.RegisterActivityWithOptions(d.flaky, activity.RegisterOptions{Name: "flaky"})
+	r.RegisterActivityWithOptions(d.errand, activity.RegisterOptions{Name: "errand"})
 }
 
 // ledger holds what the server has acknowledged.
