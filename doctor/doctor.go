@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"path/filepath"
 
 	"github.com/perdure/perdure/engine"
@@ -16,8 +17,6 @@ import (
 type Options struct {
 	// Data is the server's data folder: that of its --data.
 	Data string
-	// Progress, if set, is called after each slot.
-	Progress func(done, all int)
 }
 
 // Examine looks at everything in the folder. The error says why that was not
@@ -87,15 +86,34 @@ func (e *examiner) files() error {
 
 // slots goes through all executions.
 func (e *examiner) slots() error {
-	for slot := store.Slot(0); slot < store.Slots; slot++ {
+	for slot := range e.occupied(store.FamilyCurrent, store.FamilyFeed) {
 		if err := e.slot(slot); err != nil {
 			return err
 		}
-		if e.options.Progress != nil {
-			e.options.Progress(int(slot)+1, store.Slots)
-		}
 	}
 	return nil
+}
+
+// occupied are the slots in which some of the families have rows; all of them
+// where that cannot be told, so that what is unreadable is met again and named.
+func (e *examiner) occupied(from, to store.Family) iter.Seq[store.Slot] {
+	has := [store.Slots + 1]bool{}
+	for family := from; family <= to; family++ {
+		slots, err := e.store.Occupied(family)
+		for slot := range has {
+			has[slot] = has[slot] || err != nil
+		}
+		for _, slot := range slots {
+			has[min(slot, store.SystemSlot)] = true
+		}
+	}
+	return func(yield func(store.Slot) bool) {
+		for slot := range store.SystemSlot + 1 {
+			if has[slot] && !yield(slot) {
+				return
+			}
+		}
+	}
 }
 
 // unreadable makes a finding of a failed scan; what ended the examination is

@@ -13,7 +13,7 @@ import (
 // meta reads what belongs to no execution, the namespaces above all.
 func (e *examiner) meta() error {
 	ids := map[string][]string{} // by name
-	for slot := store.Slot(0); slot <= store.SystemSlot; slot++ {
+	for slot := range e.occupied(store.FamilyMeta, store.FamilyMeta) {
 		err := e.scan(store.FamilyMeta, slot, func(r store.Entry) {
 			kind, id, err := record.ParseMetaKey(r.Key)
 			if err != nil {

@@ -111,7 +111,7 @@ func (e *examiner) checkPointers(s *slot) {
 		}
 	}
 	for _, r := range s.sorted() {
-		if r.loaded != nil && r.loaded.Open() && s.current[r.key.ID] != r.key.RunID {
+		if r.loaded != nil && r.loaded.Open() && !s.unread[r.key.ID] && s.current[r.key.ID] != r.key.RunID {
 			e.report.find("two-open-runs", e.name(r.key), "the pointer names run %q", s.current[r.key.ID])
 		}
 	}

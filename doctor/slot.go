@@ -14,6 +14,7 @@ import (
 // slot is what one slot holds, by run.
 type slot struct {
 	current   map[engine.ID]string
+	unread    map[engine.ID]bool // pointers that cannot be read
 	runs      map[engine.RunKey]*run
 	deadlines map[engine.RunKey][]time.Time
 	tasks     map[engine.RunKey][]*engine.Task
@@ -24,7 +25,7 @@ type slot struct {
 // slot reads a slot and checks all its runs.
 func (e *examiner) slot(no store.Slot) error {
 	s := &slot{
-		current: map[engine.ID]string{}, runs: map[engine.RunKey]*run{}, deadlines: map[engine.RunKey][]time.Time{},
+		current: map[engine.ID]string{}, unread: map[engine.ID]bool{}, runs: map[engine.RunKey]*run{}, deadlines: map[engine.RunKey][]time.Time{},
 		tasks: map[engine.RunKey][]*engine.Task{}, messages: map[engine.RunKey][]*engine.Message{}, feed: map[engine.RunKey]*engine.VisibilityRecord{},
 	}
 	for _, part := range []struct {
@@ -91,6 +92,7 @@ func (e *examiner) readCurrent(s *slot, r store.Entry) error {
 	e.placed(id, r.Key)
 	c, err := record.DecodeCurrent(r.Value)
 	if err != nil {
+		s.unread[id] = true
 		e.bad(err, e.name(engine.RunKey{ID: id}))
 		return nil
 	}

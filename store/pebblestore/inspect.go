@@ -95,6 +95,23 @@ func (i *Inspection) Scan(ctx context.Context, from, to store.Key, visit func(st
 	return errors.Join(visitAll(ctx, it, visit), mapError(it.Close()))
 }
 
+// Occupied are the slots in which a family has rows.
+func (i *Inspection) Occupied(family store.Family) (slots []store.Slot, err error) {
+	it, err := i.db.NewIter(&pebble.IterOptions{LowerBound: []byte{byte(family)}, UpperBound: []byte{byte(family) + 1}})
+	if err != nil {
+		return nil, mapError(err)
+	}
+	for valid := it.First(); valid; {
+		key, err := parseKey(it.Key())
+		if err != nil {
+			return nil, errors.Join(err, it.Close())
+		}
+		slots = append(slots, key.Slot)
+		valid = it.SeekGE(appendKey(nil, store.Key{Family: family, Slot: key.Slot + 1}))
+	}
+	return slots, errors.Join(mapError(it.Error()), it.Close())
+}
+
 // Rows is how many rows there are of the families that a server of this release
 // does not know.
 func (i *Inspection) Rows(ctx context.Context, from store.Family) (n int, err error) {
