@@ -163,10 +163,10 @@ func TestResetOfAnOpenWorkflow(t *testing.T) {
 		}
 	}
 	run := s.start(ctx, "gather")
+	s.awaitEvent(ctx, enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
 	for _, item := range []string{"a", "b", "c"} {
 		signal(item)
 	}
-	s.awaitEvent(ctx, enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
 	first := completions(s.past(ctx, run.GetRunID()))[0]
 	made := s.reset(ctx, "", first)
 	events := s.past(ctx, run.GetRunID())
