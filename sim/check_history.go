@@ -25,6 +25,7 @@ type events4 struct {
 	others  map[int64]*otherLife
 	signals map[string]int // how often each name came
 	updates map[string]*updateLife
+	paused  bool
 	closed  bool
 }
 
@@ -104,7 +105,7 @@ func (e *events4) add(ev *historypb.HistoryEvent) string {
 		return "I2: the history does not begin with its only start"
 	}
 	for _, check := range []func(*historypb.HistoryEvent) string{
-		e.addTask, e.addActivity, e.addTimer, e.addOther, e.addUpdate, e.addClose,
+		e.addTask, e.addActivity, e.addTimer, e.addOther, e.addUpdate, e.addPause, e.addClose,
 	} {
 		if wrong := check(ev); wrong != "" {
 			return wrong

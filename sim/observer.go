@@ -192,6 +192,7 @@ func (o *observer) settle(l *life, loader *record.Loader, rows int) {
 	}
 	o.checkDeadline(l)
 	o.checkCallbacks(l)
+	o.checkPaused(l)
 }
 
 // mayBeGone reports whether a run was to be deleted by now.

@@ -41,7 +41,7 @@ func (w *world) client(pause time.Duration) {
 // act is one thing a client does.
 func (w *world) act() {
 	id := workflowID(w.chance.IntN(workflowIDs))
-	switch n := w.chance.IntN(150); {
+	switch n := w.chance.IntN(162); {
 	case n < 45:
 		w.start(id)
 	case n < 80:
@@ -56,6 +56,8 @@ func (w *world) act() {
 		w.delete(id)
 	case n < 130:
 		w.update(id)
+	case n < 142:
+		w.operate(id)
 	default:
 		w.reader.read(idOf(id))
 	}

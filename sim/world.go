@@ -142,6 +142,7 @@ func (w *world) heal() {
 		}
 		w.now = to
 		w.check()
+		w.unpauseAll()
 		if w.disk.quiet() {
 			w.auditor.checkIndex()
 			w.say("all has ended")
