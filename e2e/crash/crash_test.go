@@ -13,6 +13,8 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -76,6 +78,10 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 	l.finish(t, c)
 	l.check(t, c)
 	e.finish(t, c)
+	if err := server.Stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	examine(t, server, "after a clean stop")
 	for _, fault := range d.faults {
 		t.Error(fault)
 	}
@@ -105,12 +111,27 @@ func killRepeatedly(t *testing.T, server *harness.Server, d *diary) (kills int) 
 		}
 		pause(context.Background(), time.Duration(rand.IntN(500))*time.Millisecond)
 		server.Kill()
-		kills++
+		if kills++; kills%5 == 0 {
+			examine(t, server, fmt.Sprintf("after kill %d", kills))
+		}
 		if err := server.Restart(); err != nil {
 			t.Fatalf("after kill %d: %v", kills, err)
 		}
 	}
 	return kills
+}
+
+// examine has the doctor look at what the server has left.
+func examine(t *testing.T, server *harness.Server, when string) {
+	t.Helper()
+	binary, err := harness.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(binary, "doctor", "--data", filepath.Join(server.Folder, "data")).CombinedOutput()
+	if err != nil {
+		t.Errorf("%s the doctor says %v:\n%s", when, err, out)
+	}
 }
 
 // finish signals what was started and not signalled, and waits for every run.
