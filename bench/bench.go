@@ -155,7 +155,9 @@ func (o Options) withDefaults() Options {
 		o.Concurrency = 64
 	}
 	if o.Count <= 0 {
-		o.Count = 10_000
+		if o.Count = scenarios[o.Scenario].count; o.Count == 0 {
+			o.Count = 10_000
+		}
 	}
 	if o.Namespace == "" {
 		o.Namespace = "default"

@@ -33,6 +33,11 @@ type Report struct {
 	// Heartbeat is what running activities cost that report every second.
 	Heartbeat *Heartbeat `json:"heartbeat,omitempty"`
 
+	// History is what an event costs in a run with a long history; Storm what one
+	// run takes of signals.
+	History *LongHistory `json:"long_history,omitempty"`
+	Storm   *Storm       `json:"storm,omitempty"`
+
 	// Floor is what the null server cost in the same run, Ratio every figure
 	// divided by its.
 	Floor *Report `json:"floor,omitempty"`
@@ -132,8 +137,14 @@ func (r *Report) Print(out io.Writer) error {
 		line("heartbeat call", "%s", h.Call)
 		line("server CPU", "%.1f %% of a core, %.1f us per heartbeat", h.CorePercent, h.CPUMicros)
 		line("server writes", "%.1f bytes per heartbeat", h.WrittenBytes)
-	} else {
+	} else if r.History == nil && r.Storm == nil {
 		r.printExecutions(line)
+	}
+	if r.History != nil {
+		r.History.print(line)
+	}
+	if r.Storm != nil {
+		r.Storm.print(line)
 	}
 	line("server memory", "%.0f MiB at its peak", r.PeakMemoryMiB)
 	if r.IdleMemoryMiB > 0 {

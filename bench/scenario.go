@@ -30,6 +30,8 @@ type scenario struct {
 	beside string
 	// run replaces the closed loop. It is given the floor as well, if floors.
 	run func(ctx context.Context, benches ...*bench) (*Report, error)
+	// count is what Count defaults to, if not to 10000.
+	count int
 	// floors: run can do with a floor.
 	floors bool
 }
@@ -45,8 +47,12 @@ func init() {
 		"signal":     {one: startSignalAndWait, decide: closeWhenSignalled},
 		"standalone": {one: standaloneAndWait, activities: true, beside: "activity1"},
 		"heartbeat":  {run: heartbeats, floors: true},
-		"timer":      {decide: sleep, run: timersInOneSecond},
-		"idle":       {decide: stayOpen, run: manyIdle},
+		// Two things a single run must stand; see longhistory.go.
+		"longhistory": {run: longHistory, count: 500_000},
+		"storm":       {run: storm},
+
+		"timer": {decide: sleep, run: timersInOneSecond},
+		"idle":  {decide: stayOpen, run: manyIdle},
 	}
 }
 
