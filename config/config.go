@@ -68,8 +68,10 @@ type Config struct {
 	// Shards is how many loops share the work. It may differ at each start.
 	// Defaults to two a core; turn it only when a profile says so.
 	Shards int `yaml:"shards"`
-	// CacheRuns bounds the executions kept in memory, over all shards. One that
-	// is not there is read from the store when needed. Defaults to 10000.
+	// CacheRuns bounds the executions kept in memory, over all shards; twice as
+	// many that are in use again and again (activities that heartbeat, say) come
+	// on top. One that is not there is read from the store when needed. Turn it
+	// up when perdure_load_seconds_count grows all the time. Defaults to 10000.
 	CacheRuns int `yaml:"cache-runs"`
 	// StoreCacheBytes is the store's own cache, outside the Go heap.
 	// Defaults to 64 MiB.

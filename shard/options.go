@@ -54,8 +54,9 @@ type Options struct {
 	Seed func() [16]byte
 
 	// CacheRuns bounds the runs kept in memory by all shards together. Those
-	// that have to be there (unsynced, watched) are kept beyond it. Defaults to
-	// 20,000, some 100 MB.
+	// that have to be there (unsynced, watched) are kept beyond it, and up to
+	// twice as many that are in use again and again. Defaults to 20,000, some
+	// 100 MB.
 	CacheRuns int
 	// IdleAfter is when a run that nothing has happened to leaves memory even
 	// if there is room. Defaults to 30 s.
