@@ -53,6 +53,12 @@
 // task that brings one to a worker are in memory only (update.go,
 // speculative.go, docs/design/0002-updates.md).
 //
-// Not built yet: reset, Nexus operations and completion
-// callbacks. Commands and requests that ask for them are refused in so many words.
+// # Completion callbacks
+//
+// Callbacks that wait for the run or for one of its updates are parts of the
+// run. What ends asks for a try of each, and a closed run is looked at again
+// until all have been told (callbacks.go, package callback).
+//
+// Not built yet: Nexus operations. Commands and requests that ask for them are
+// refused in so many words.
 package workflow
