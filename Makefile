@@ -70,7 +70,7 @@ e2e: e2e-go e2e-ts e2e-python e2e-java ## the official SDKs of four languages ag
 
 .PHONY: e2e-go
 e2e-go: build ## the Go SDK's suite, and bad input over raw gRPC
-	go test -tags e2e -count 1 -timeout 20m ./e2e/go ./e2e/limits
+	go test -tags e2e -count 1 -timeout 20m ./e2e/go ./e2e/limits ./e2e/long
 
 .PHONY: e2e-ts
 e2e-ts: build ## the TypeScript SDK's suite (needs Node 20)
