@@ -57,6 +57,17 @@ func (r *Replay) updateAdmitted(ev *historypb.HistoryEvent) error {
 	return nil
 }
 
+// dropRejected forgets the updates that a worker has rejected: that leaves no
+// event but the next task's.
+func (r *Replay) dropRejected() {
+	d := r.draft
+	for id := range d.updates.changed {
+		if u := d.updates.get(id); u != nil && u.seenBy(d.info.LastCompletedStartedID) {
+			d.updates.remove(id)
+		}
+	}
+}
+
 func (r *Replay) updateAccepted(ev *historypb.HistoryEvent) error {
 	a := ev.GetWorkflowExecutionUpdateAcceptedEventAttributes()
 	u := &Update{

@@ -25,6 +25,7 @@ func (r *Replay) taskScheduled(ev *historypb.HistoryEvent) error {
 	}
 	d.info.Task = t
 	d.info.FirstTaskDone = true
+	r.dropRejected()
 	return nil
 }
 

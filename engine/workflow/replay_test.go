@@ -39,6 +39,11 @@ func (w *world) checkReplay(run *workflow.Run) {
 			return c.StartedEventID == 0 && lived.Children[id] == nil
 		})
 	}
+	// A rejection leaves no event; the next task's tells of it, unless it is the
+	// answer to a heartbeat.
+	for _, updates := range []map[string]*workflow.Update{told.Updates, lived.Updates} {
+		maps.DeleteFunc(updates, func(_ string, u *workflow.Update) bool { return u.AcceptedEventID == 0 })
+	}
 	if told.Info.FirstTaskDone && (!run.Info.FirstTaskDone || run.Info.AwaitsParent) {
 		w.t.Fatalf("%s has had a workflow task, but waits for its first one", w.names[run.Key.RunID])
 	}
@@ -78,7 +83,7 @@ func recorded(run *workflow.Run) *workflow.Run {
 	if t := info.Task; t != nil && t.Type != workflow.TaskNormal {
 		info.Task = nil
 	}
-	out.Requests = maps.Clone(run.Requests)
+	out.Requests, out.Updates = maps.Clone(run.Requests), maps.Clone(run.Updates)
 	maps.DeleteFunc(out.Requests, func(_ string, r *workflow.Request) bool {
 		return r.EventType == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
 	})

@@ -27,6 +27,13 @@ type Update struct {
 	RequestBytes int64
 }
 
+// seenBy reports whether an update was admitted by an event and not accepted,
+// although a workflow task has brought the event to a worker and is completed:
+// so it was rejected.
+func (u *Update) seenBy(lastCompletedStartedID int64) bool {
+	return u.AcceptedEventID == 0 && u.AdmittedEventID < lastCompletedStartedID
+}
+
 // Proposal is an update that no worker has accepted: admitted, or sent to one.
 type Proposal struct {
 	Request *updatepb.Request

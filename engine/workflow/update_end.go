@@ -51,10 +51,17 @@ func serverVerdict(failureType, message string) *failurepb.Failure {
 // rejectUnanswered rejects what the worker was sent and has not answered: an SDK
 // that knows updates answers each (spec/workflow.md 6.4).
 func (c *completion) rejectUnanswered() {
+	verdict := serverVerdict("UnprocessedUpdate", "Workflow Update is rejected because it wasn't processed by worker. "+
+		"Probably, Workflow Update is not supported by the worker.")
 	for _, id := range c.proposals.keys() {
 		if c.proposals.get(id).Sent != 0 {
-			c.reject(id, serverVerdict("UnprocessedUpdate", "Workflow Update is rejected because it wasn't processed by worker. "+
-				"Probably, Workflow Update is not supported by the worker."))
+			c.reject(id, verdict)
+		}
+	}
+	for _, id := range c.updates.keys() {
+		if c.updates.get(id).seenBy(c.info.LastCompletedStartedID) {
+			c.updates.remove(id)
+			c.reject(id, verdict)
 		}
 	}
 }
