@@ -244,6 +244,7 @@ func (s *shard) give(b *store.Batch) (*pebble.Batch, error) {
 		return nil, fmt.Errorf("%w: %w", store.ErrUnknown, err)
 	}
 	d.idle.carried(mark)
+	d.space.written.Add(uint64(b.SizeBytes))
 	d.count.batches.Add(1)
 	d.count.batchBytes.Add(uint64(b.SizeBytes))
 	return p, nil

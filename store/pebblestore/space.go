@@ -14,6 +14,10 @@ type space struct {
 
 	lowWater, reserve uint64 // as configured; 0 means derived from the disk's size
 
+	// written since the last measurement, and how much of that calls for a new one
+	// before its time: a disk must not fill up unseen within a second.
+	written, slack atomic.Uint64
+
 	measured atomic.Int64 // Unix nanoseconds of the last measurement; 0 is never
 	free     atomic.Uint64
 	known    atomic.Bool // the last measurement worked
@@ -24,9 +28,11 @@ type space struct {
 // look measures if it is time to.
 func (s *space) look() {
 	last, now := s.measured.Load(), s.now().UnixNano()
-	if last != 0 && now-last < int64(s.every) || !s.measured.CompareAndSwap(last, max(now, 1)) {
+	recent := last != 0 && now-last < int64(s.every) && (s.slack.Load() == 0 || s.written.Load() < s.slack.Load())
+	if recent || !s.measured.CompareAndSwap(last, max(now, 1)) {
 		return
 	}
+	s.written.Store(0)
 	disk, err := s.usage()
 	s.known.Store(err == nil)
 	if err != nil {
@@ -36,6 +42,7 @@ func (s *space) look() {
 	}
 	s.free.Store(disk.FreeBytes)
 	lowWater, reserve := s.marks(disk)
+	s.slack.Store(max(reserve/8, mebibyte))
 	s.low.Store(disk.FreeBytes < withSlack(lowWater, s.low.Load()))
 	s.empty.Store(disk.FreeBytes < withSlack(reserve, s.empty.Load()))
 }

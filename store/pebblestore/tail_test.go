@@ -428,6 +428,18 @@ func TestSpaceMarks(t *testing.T) {
 			t.Errorf("%s: low is %v, empty %v", step.name, s.low.Load(), s.empty.Load())
 		}
 	}
+	// Between measurements what is written counts.
+	s.every = time.Hour
+	s.look()
+	disk.FreeBytes = 0
+	s.written.Store(s.slack.Load() - 1)
+	if s.look(); s.low.Load() {
+		t.Error("the disk was measured before its time")
+	}
+	s.written.Add(1)
+	if s.look(); !s.low.Load() || s.written.Load() != 0 {
+		t.Error("much was written, and the disk was not measured")
+	}
 	if low, reserve := s.marks(Disk{TotalBytes: 1 << 30}); low != 1<<30/20 || reserve != low/4 {
 		t.Errorf("a small disk has marks %d and %d", low, reserve)
 	}
