@@ -1,6 +1,7 @@
 package frontend
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -161,4 +162,28 @@ func mirrored(o *workflowpb.VersioningOverride) *workflowpb.VersioningOverride {
 	m := proto.CloneOf(o)
 	m.Behavior = enumspb.VERSIONING_BEHAVIOR_AUTO_UPGRADE
 	return m
+}
+
+// The routes of service.md 1.6 for what operators do to a workflow.
+func TestOperateWorkflowByHTTP(t *testing.T) {
+	e := newEdge(t)
+	e.withActivities()
+	server := newGateway(t, e, HTTPOptions{})
+	const path = "/api/v1/namespaces/ns/workflows/w/"
+	for _, c := range []struct{ path, body, want string }{
+		{"pause", `{"identity": "me", "reason": "why", "requestId": "p"}`, `{}`},
+		{"update-options", `{"workflowExecutionOptions": {"priority": {"priorityKey": 2}}, "updateMask": "priority"}`,
+			`{"workflowExecutionOptions": {"priority": {"priorityKey": 2}}, "updateTime": "1970-01-01T00:16:40Z"}`},
+		{"unpause", `{"requestId": "u"}`, `{}`},
+	} {
+		code, body, _ := request(t, server, http.MethodPost, path+c.path, c.body)
+		if code != http.StatusOK {
+			t.Errorf("%s: %d %s", c.path, code, body)
+			continue
+		}
+		same(t, body, c.want)
+	}
+	if code, body, _ := request(t, server, http.MethodPost, path+"unpause", `{}`); code != http.StatusBadRequest || !strings.Contains(body, "workflow is not paused.") {
+		t.Errorf("%d %s", code, body)
+	}
 }

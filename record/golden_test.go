@@ -24,6 +24,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	nexuspb "go.temporal.io/api/nexus/v1"
 	sdkpb "go.temporal.io/api/sdk/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
@@ -76,6 +77,11 @@ var samples = map[string]any{
 	"info-closed": &workflow.Info{
 		Status: enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, NextEventID: 43, LastBatchID: 42, CloseTime: sampleTime,
 		CloseEventID: 42, CloseBatchID: 42, NewRunID: "after", DeleteAt: sampleTime.Add(24 * time.Hour),
+	},
+	"info-override": &workflow.Info{
+		Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, NextEventID: 2, LastBatchID: 1,
+		VersioningOverride: &workflowpb.VersioningOverride{Behavior: enumspb.VERSIONING_BEHAVIOR_AUTO_UPGRADE,
+			Override: &workflowpb.VersioningOverride_AutoUpgrade{AutoUpgrade: true}},
 	},
 	"info-paused": &workflow.Info{
 		Status: enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED, NextEventID: 43, LastBatchID: 42, FirstTaskDone: true,
@@ -161,7 +167,7 @@ func sampleLink(activityID string) *commonpb.Link {
 }
 
 // samplesOf maps a second sample to the codec of the first.
-var samplesOf = map[string]string{"info-closed": "info", "info-paused": "info", "activity-paused": "activity"}
+var samplesOf = map[string]string{"info-closed": "info", "info-override": "info", "info-paused": "info", "activity-paused": "activity"}
 
 // What any release has written is read as it was meant, and this release writes
 // the very same bytes.

@@ -30,7 +30,7 @@ import (
 //	unpause-activity ID [id=|type=] [jitter=] [reset-attempts] [reset-heartbeat]
 //	reset-activity ID [id=|type=] [jitter=] [reset-heartbeat] [keep-paused] [restore]
 //	update-activity ID [id=|type=] [stc=D] [initial=D] [queue=Q] [restore]
-//	pause-info ID                the search attribute TemporalPauseInfo
+//	pause-info ID; problems ID   the search attributes TemporalPauseInfo and TemporalReportedProblems
 func init() {
 	commands["pause"] = func(w *world, a *args) {
 		w.step(w.find(a.at(0)), &workflow.PauseWorkflow{Request: &workflowservice.PauseWorkflowExecutionRequest{
@@ -61,10 +61,13 @@ func init() {
 				o.StartToClose, o.Heartbeat, o.RetryPolicy.GetInitialInterval().AsDuration())
 		}
 	}
-	commands["pause-info"] = func(w *world, a *args) {
-		p := w.find(a.at(0)).SearchAttributes.GetIndexedFields()[searchattr.PauseInfo]
-		w.printf("%s\n", strings.TrimSpace("pause info: "+string(p.GetData())))
-	}
+	commands["pause-info"] = func(w *world, a *args) { w.printAttribute(a, "pause info: ", searchattr.PauseInfo) }
+	commands["problems"] = func(w *world, a *args) { w.printAttribute(a, "problems: ", searchattr.ReportedProblems) }
+}
+
+func (w *world) printAttribute(a *args, title, name string) {
+	p := w.find(a.at(0)).SearchAttributes.GetIndexedFields()[name]
+	w.printf("%s\n", strings.TrimSpace(title+string(p.GetData())))
 }
 
 // drawOperation picks what an operator does to the activities of a run.
