@@ -330,7 +330,7 @@ func TestStandaloneActivityLeavesNoTrace(t *testing.T) {
 	for name, remove := range map[string]func(w *world){
 		"retention": func(w *world) {
 			w.doAlone("a", completeAlone(w.takeAlone()))
-			w.crash()
+			w.crash(func(o *Options) { o.Horizon = 48 * time.Hour })
 			w.advance(25 * time.Hour)
 		},
 		"delete": func(w *world) {

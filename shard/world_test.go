@@ -113,6 +113,9 @@ func (w *world) crash(change ...func(*Options)) {
 	w.Helper()
 	image := w.driver.Crash()
 	w.todo = nil
+	for i := range w.host.shards {
+		w.host.shards[i].Load().inbox.close() // the dead hear no alarms
+	}
 	w.driver = memstore.Open(image, w.storeOptions())
 	w.feed = &fakeFeed{}
 	w.boot(change...)
