@@ -17,6 +17,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/standalone"
+	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/store"
 	"github.com/perdure/perdure/store/memstore"
 )
@@ -505,5 +506,12 @@ func TestInputOfAnotherArchetype(t *testing.T) {
 	}
 	if got := w.statusAlone("a"); got != enumspb.ACTIVITY_EXECUTION_STATUS_RUNNING {
 		t.Errorf("the activity is %v", got)
+	}
+}
+
+// The kinds of input that measurements tell apart are told apart by archetype.
+func TestKindsOfInput(t *testing.T) {
+	if a, b := kindOf(completeTask(&workflow.TaskStarted{})), kindOf(&standalone.Complete{}); a != "CompleteWorkflowTask" || b != "standalone.Complete" {
+		t.Errorf("%s and %s", a, b)
 	}
 }

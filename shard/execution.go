@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"reflect"
 	"time"
 
 	historypb "go.temporal.io/api/history/v1"
@@ -137,6 +138,16 @@ var errArchetype = engine.Refuse(engine.KindUnimplemented, "executions of this k
 // errInput refuses an input of another archetype than the execution's.
 func errInput(in engine.Input) error {
 	return engine.Refuse(engine.KindUnimplemented, "input %T does not concern an execution of this kind", in)
+}
+
+// kindOf is an input's name for measurements: that of its type, with the
+// archetype before it if it is another than workflow ("standalone.Complete").
+func kindOf(in engine.Input) string {
+	t := reflect.TypeOf(in).Elem()
+	if _, ok := in.(workflow.Input); ok {
+		return t.Name()
+	}
+	return t.String()
 }
 
 // abortOf is the input that takes a start back, and the run it is for.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -347,6 +346,3 @@ func (s *shard) stopWhenStill() {
 
 // peers is the shard that owns an id.
 func (s *shard) peers(id engine.ID) *shard { return s.host.shardOf(id) }
-
-// kindOfInput is an input's name for measurements.
-func kindOfInput(in engine.Input) string { return reflect.TypeOf(in).Elem().Name() }

@@ -150,6 +150,14 @@ func (s *shard) carryOut(e *entry, r *request) bool {
 	if _, ok := r.in.(*workflow.ResetWorkflow); ok {
 		return s.reset(e, h, r)
 	}
+	if r.asksRuns() {
+		s.askRuns(e, r)
+		return false
+	}
+	if r.takenBy != "" {
+		s.answer(r, takenReply(r.again, r.takenBy), nil)
+		return true
+	}
 	var run execution
 	if h != nil {
 		run = h.run
@@ -266,7 +274,7 @@ func (s *shard) core(id engine.ID, run execution, in engine.Input) (res outcome,
 	} else {
 		res, err = run.step(env, in)
 	}
-	s.opt.Metrics.Step(kindOfInput(in), err != nil)
+	s.opt.Metrics.Step(kindOf(in), err != nil)
 	return res, err
 }
 
