@@ -141,6 +141,11 @@ func (h *Host) Look(id engine.ID, runID string, read func(*workflow.Run), done f
 	h.beginLook(id, runID, func(_ *shard, held *held) { read(held.workflow()) }, done)
 }
 
+// LookActivity is Look for a standalone activity.
+func (h *Host) LookActivity(id engine.ID, runID string, read func(*standalone.Run), done func(err error)) {
+	h.beginLook(id, runID, func(_ *shard, held *held) { read(held.activity()) }, done)
+}
+
 func (h *Host) look(ctx context.Context, id engine.ID, runID string, look func(*shard, *held)) error {
 	result := make(chan error, 1)
 	h.beginLook(id, runID, look, func(err error) { result <- err })

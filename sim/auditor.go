@@ -10,6 +10,7 @@ import (
 	updatepb "go.temporal.io/api/update/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 )
 
@@ -69,6 +70,10 @@ func newAuditor(w *world) *auditor {
 // answered hears every answer that leaves the server.
 func (a *auditor) answered(id engine.ID, runID string, in engine.Input, reply any, err error) {
 	if err != nil {
+		return
+	}
+	if id.Archetype == engine.ArchetypeActivity {
+		a.singles.answered(id, runID, in, reply)
 		return
 	}
 	switch in := in.(type) {
@@ -172,6 +177,8 @@ func (a *auditor) activityEnded(ref workflow.ActivityRef, how enumspb.EventType)
 // handed hears of every task that is given to a worker.
 func (a *auditor) handed(started any) {
 	switch t := started.(type) {
+	case *standalone.Started:
+		a.singles.handed(t)
 	case *workflow.TaskStarted:
 		key := activityKey{t.Token.Run, t.Token.ScheduledEventID}
 		if last := a.taskStarts[key]; t.Token.Stamp < last {
@@ -249,6 +256,7 @@ func (a *auditor) nothingForgotten(calm time.Time) {
 			}
 		}
 	}
+	a.singles.nothingForgotten(calm)
 }
 
 func (a *auditor) deleting(id engine.ID) { a.deleted[id] = true }
@@ -273,6 +281,7 @@ func (a *auditor) checkIndex() {
 			a.broken("I10: %s is %v, the index says %v, deleted: %v", short(l.key), l.state.Info.Status, row.Status, row.Deleted)
 		}
 	}
+	a.singles.checkIndex(a.rows)
 }
 
 // logged hears what the server logs: bugs it has noticed itself.

@@ -388,6 +388,12 @@ func (o *observer) checkIDs() {
 		}
 	}
 	for id, runID := range o.current {
+		if id.Archetype == engine.ArchetypeActivity {
+			if x := o.singles.runs[engine.RunKey{ID: id, RunID: runID}]; x == nil || x.state == nil {
+				o.broken("I3: the current run %s of %s does not exist", runID, id.Name)
+			}
+			continue
+		}
 		if l := o.lives[engine.RunKey{ID: id, RunID: runID}]; l == nil || l.state == nil {
 			o.broken("I3: the current run %s of %s does not exist", runID, id.Name)
 		}

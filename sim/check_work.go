@@ -2,7 +2,9 @@ package main
 
 import (
 	"strings"
+	"time"
 
+	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/record"
 )
 
@@ -14,13 +16,11 @@ func (o *observer) checkTasks() {
 		if l.state == nil || !l.state.Open() {
 			continue
 		}
-		for _, t := range l.state.Offers() {
-			name := string(record.TaskKey(&t).Name)
-			wanted[name] = true
-			if o.tasks[name] == nil {
-				o.broken("I6: %s has a task on offer (event %d, stamp %d) that is not in the backlog:\n%s",
-					short(l.key), t.EventID, t.Stamp, l.tell())
-			}
+		o.checkOffers(wanted, l.key, l.state.Offers(), l.tell)
+	}
+	for _, x := range o.singles.order {
+		if x.state != nil {
+			o.checkOffers(wanted, x.key, x.state.Offers(), x.tell)
 		}
 	}
 	for _, name := range sortedKeys(o.tasks) {
@@ -30,24 +30,36 @@ func (o *observer) checkTasks() {
 	}
 }
 
-// checkDeadline: the row of a run is never later than what it has to be woken
-// for (I7).
-func (o *observer) checkDeadline(l *life) {
-	next, rows := l.state.NextDeadline(), o.due[l.key]
+// checkOffers: what a run has on offer is in the backlog.
+func (o *observer) checkOffers(wanted map[string]bool, run engine.RunKey, offers []engine.Task, tell func() string) {
+	for _, t := range offers {
+		name := string(record.TaskKey(&t).Name)
+		wanted[name] = true
+		if o.tasks[name] == nil {
+			o.broken("I6: %s has a task on offer (event %d, stamp %d) that is not in the backlog:\n%s",
+				short(run), t.EventID, t.Stamp, tell())
+		}
+	}
+}
+
+// checkWoken: the row of a run is never later than what it has to be woken for
+// (I7).
+func (o *observer) checkWoken(run engine.RunKey, next, armed time.Time, tell func() string) {
+	rows := o.due[run]
 	if len(rows) > 1 {
-		o.broken("I7: %s has %d deadline rows", short(l.key), len(rows))
+		o.broken("I7: %s has %d deadline rows", short(run), len(rows))
 	}
 	if next.IsZero() {
 		return
 	}
 	if len(rows) == 0 {
-		o.broken("I7: %s is to be woken at %v and has no deadline row:\n%s", short(l.key), next.Sub(epoch), l.tell())
+		o.broken("I7: %s is to be woken at %v and has no deadline row:\n%s", short(run), next.Sub(epoch), tell())
 	}
 	if rows[0].After(next) {
-		o.broken("I7: %s is to be woken at %v, its row says %v:\n%s", short(l.key), next.Sub(epoch), rows[0].Sub(epoch), l.tell())
+		o.broken("I7: %s is to be woken at %v, its row says %v:\n%s", short(run), next.Sub(epoch), rows[0].Sub(epoch), tell())
 	}
-	if !l.state.Info.Armed.Equal(rows[0]) {
-		o.broken("I7: the row of %s says %v, its state %v", short(l.key), rows[0].Sub(epoch), l.state.Info.Armed.Sub(epoch))
+	if !armed.Equal(rows[0]) {
+		o.broken("I7: the row of %s says %v, its state %v", short(run), rows[0].Sub(epoch), armed.Sub(epoch))
 	}
 }
 

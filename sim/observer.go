@@ -63,6 +63,7 @@ func (o *observer) look(img *memstore.Image) {
 	o.due = map[engine.RunKey][]time.Time{}
 	o.letters = 0
 	states := map[engine.RunKey]*record.Loader{}
+	singles := map[engine.RunKey]*record.StandaloneLoader{}
 	history := map[engine.RunKey]int{}
 	for key, value := range img.All() {
 		switch key.Family {
@@ -75,6 +76,14 @@ func (o *observer) look(img *memstore.Image) {
 		case store.FamilyState:
 			k, err := record.ParseStateKey(key)
 			o.must(err)
+			if k.Run.Archetype == engine.ArchetypeActivity {
+				if singles[k.Run] == nil {
+					singles[k.Run] = record.NewStandaloneLoader(k.Run)
+					o.singles.single(k.Run)
+				}
+				singles[k.Run].Add(store.Entry{Key: key, Value: value})
+				continue
+			}
 			if states[k.Run] == nil {
 				states[k.Run] = record.NewLoader(k.Run)
 			}
@@ -102,7 +111,11 @@ func (o *observer) look(img *memstore.Image) {
 	for _, l := range o.order {
 		o.settle(l, states[l.key], history[l.key])
 	}
+	for _, x := range o.singles.order {
+		o.singles.settle(x, singles[x.key])
+	}
 	o.checkIDs()
+	o.singles.checkIDs()
 	o.checkTasks()
 	o.checkSignals()
 }
@@ -190,8 +203,10 @@ func (o *observer) settle(l *life, loader *record.Loader, rows int) {
 	if wrong := l.compare(); wrong != "" {
 		o.broken("%s of %s:\n%s", wrong, short(l.key), l.tell())
 	}
-	o.checkDeadline(l)
-	o.checkCallbacks(l)
+	o.checkWoken(l.key, l.state.NextDeadline(), l.state.Info.Armed, l.tell)
+	for n := int64(1); l.state.Callbacks[n] != nil; n++ {
+		o.checkCallback(l.key, n, l.state.Callbacks[n], l.told(l.state.Callbacks[n]), l.tell)
+	}
 	o.checkPaused(l)
 }
 
@@ -283,6 +298,7 @@ func (o *observer) left() string {
 			}
 		}
 	}
+	b.WriteString(o.singles.left())
 	if o.letters > 0 {
 		fmt.Fprintf(&b, "%d messages in the outbox\n", o.letters)
 	}

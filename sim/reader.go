@@ -92,6 +92,10 @@ func (r *reader) watch(p *process, key engine.RunKey, seen int64) {
 func (r *reader) check() {
 	r.watches = slices.DeleteFunc(r.watches, func(x *watch) bool { return x.told || x.process.dead })
 	for _, x := range r.watches {
+		if x.run.Archetype == engine.ArchetypeActivity {
+			r.checkAlone(x)
+			continue
+		}
 		l := r.disk.lives[x.run]
 		if l == nil || l.state == nil {
 			continue

@@ -92,6 +92,10 @@ func (r *receivers) hear(d *engine.Delivery) callback.Answer {
 
 // mayBeTold: what a receiver hears, the disk has.
 func (r *receivers) mayBeTold(d *engine.Delivery) {
+	if d.Run.Archetype == engine.ArchetypeActivity {
+		r.mayBeToldOfSingle(d)
+		return
+	}
 	state := r.disk.state(r.present(), d.Run)
 	if state == nil {
 		if !r.disk.mayBeGone(d.Run) {
@@ -105,26 +109,34 @@ func (r *receivers) mayBeTold(d *engine.Delivery) {
 	}
 }
 
-// checkCallbacks: the state says delivered only of what its receiver has taken,
+func (r *receivers) mayBeToldOfSingle(d *engine.Delivery) {
+	state := r.singles.stateOf(r.present(), d.Run)
+	switch {
+	case state == nil && !r.singles.mayBeGone(d.Run):
+		r.broken("I1: callback %d of %s is told of a run that is not on the disk", d.Number, short(d.Run))
+	case state == nil:
+	case state.Open() || state.Callbacks[d.Number] == nil || state.Callbacks[d.Number].Stamp < d.Stamp:
+		r.broken("I1: callback %d of %s is told of what is not durable: %+v", d.Number, short(d.Run), state.Callbacks[d.Number])
+	}
+}
+
+// checkCallback: the state says delivered only of what its receiver has taken,
 // refused only of what it has refused, and waits only while there is something
 // to wait for (I8).
-func (o *observer) checkCallbacks(l *life) {
-	for n := int64(1); l.state.Callbacks[n] != nil; n++ {
-		s := l.state.Callbacks[n]
-		wrong := ""
-		switch {
-		case s.Status == enumspb.CALLBACK_STATE_SUCCEEDED && o.receivers.taken[s.RequestID] == "":
-			wrong = "is said to be delivered, and was not"
-		case s.Status == enumspb.CALLBACK_STATE_FAILED && !o.receivers.refused[s.RequestID]:
-			wrong = "is said to be refused, and was not"
-		case s.Pending() && s.Deadline().IsZero():
-			wrong = "is to be delivered, and nobody will look at it"
-		case s.Waiting() && l.told(s):
-			wrong = "waits for what has ended"
-		}
-		if wrong != "" {
-			o.broken("I8: callback %d of %s %s: %+v\n%s", n, short(l.key), wrong, s, l.tell())
-		}
+func (o *observer) checkCallback(run engine.RunKey, n int64, s *callback.State, ended bool, tell func() string) {
+	wrong := ""
+	switch {
+	case s.Status == enumspb.CALLBACK_STATE_SUCCEEDED && s.Attempt > 0 && o.receivers.taken[s.RequestID] == "":
+		wrong = "is said to be delivered, and was not"
+	case s.Status == enumspb.CALLBACK_STATE_FAILED && !o.receivers.refused[s.RequestID]:
+		wrong = "is said to be refused, and was not"
+	case s.Pending() && s.Deadline().IsZero():
+		wrong = "is to be delivered, and nobody will look at it"
+	case s.Waiting() && ended:
+		wrong = "waits for what has ended"
+	}
+	if wrong != "" {
+		o.broken("I8: callback %d of %s %s: %+v\n%s", n, short(run), wrong, s, tell())
 	}
 }
 
@@ -136,10 +148,12 @@ func (l *life) told(s *callback.State) bool {
 	return !l.state.Open() && (s.UpdateID != "" || !handedOn(l))
 }
 
-// handedOn reports whether a closed run has given its callbacks to the next.
+// handedOn reports whether a closed run has given its callbacks to the next, or a
+// reset has.
 func handedOn(l *life) bool {
 	last := l.events[len(l.events)-1]
-	return l.state.Info.Status == enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW ||
+	reset := last.EventType == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED && l.state.Info.NewRunID != ""
+	return reset || l.state.Info.Status == enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW ||
 		last.GetWorkflowExecutionFailedEventAttributes().GetRetryState() == enumspb.RETRY_STATE_IN_PROGRESS ||
 		last.GetWorkflowExecutionTimedOutEventAttributes().GetRetryState() == enumspb.RETRY_STATE_IN_PROGRESS
 }

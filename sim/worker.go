@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/matching"
 )
@@ -162,6 +163,8 @@ func (wk *worker) work(started any, poller engine.Poller) {
 		wk.decide(t, poller)
 	case *workflow.ActivityStarted:
 		wk.act(t)
+	case *standalone.Started:
+		wk.actAlone(t)
 	}
 }
 
@@ -171,6 +174,9 @@ func describe(started any) string {
 		return fmt.Sprintf("workflow task %d attempt %d of %s", t.Token.ScheduledEventID, t.Attempt, short(t.Token.Run))
 	case *workflow.ActivityStarted:
 		return fmt.Sprintf("activity %d attempt %d of %s", t.Token.ScheduledEventID, t.Attempt, short(t.Token.Run))
+	}
+	if t, ok := started.(*standalone.Started); ok {
+		return fmt.Sprintf("attempt %d of %s", t.Activity.Attempt, short(t.Run))
 	}
 	return fmt.Sprintf("%T", started)
 }

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 )
 
@@ -40,6 +41,10 @@ func (w *world) client(pause time.Duration) {
 
 // act is one thing a client does.
 func (w *world) act() {
+	if w.oneIn(5) {
+		w.actAlone()
+		return
+	}
 	id := workflowID(w.chance.IntN(workflowIDs))
 	switch n := w.chance.IntN(162); {
 	case n < 45:
@@ -64,17 +69,34 @@ func (w *world) act() {
 }
 
 // insist repeats a call until its outcome is clear, as a client does.
-func (w *world) insist(id, what string, in engine.Input) {
-	w.submit(idOf(id), "", in, func(reply any, err error) {
-		if started, ok := reply.(*workflow.Started); ok && started.EagerTask != nil && err == nil {
-			w.workers[w.chance.IntN(len(w.workers))].work(started.EagerTask, engine.Poller{Identity: "client"})
+func (w *world) insist(id, what string, in engine.Input) { w.insistOn(idOf(id), what, in) }
+
+func (w *world) insistOn(id engine.ID, what string, in engine.Input) {
+	w.submit(id, "", in, func(reply any, err error) {
+		if task := eagerTask(reply); task != nil && err == nil {
+			w.workers[w.chance.IntN(len(w.workers))].work(task, engine.Poller{Identity: "client"})
 		}
 		if unclear(err) && !w.healed {
-			w.after(w.between(10*time.Millisecond, 500*time.Millisecond), func() { w.insist(id, what, in) })
+			w.after(w.between(10*time.Millisecond, 500*time.Millisecond), func() { w.insistOn(id, what, in) })
 			return
 		}
-		w.say("client: %s %s: %s", what, id, outcomeOf(err))
+		w.say("client: %s %s: %s", what, id.Name, outcomeOf(err))
 	})
+}
+
+// eagerTask is what a starter gets to do with the answer; nil for nothing.
+func eagerTask(reply any) any {
+	switch r := reply.(type) {
+	case *workflow.Started:
+		if r.EagerTask != nil {
+			return r.EagerTask
+		}
+	case *standalone.StartedExecution:
+		if r.EagerTask != nil {
+			return r.EagerTask
+		}
+	}
+	return nil
 }
 
 func outcomeOf(err error) string {

@@ -40,6 +40,7 @@ type world struct {
 	faults  faults
 	auditor *auditor
 	disk    *observer
+	singles *singles
 	reader  *reader
 
 	receivers *receivers
@@ -71,6 +72,7 @@ func newWorld(o options) *world {
 	}
 	w.auditor = newAuditor(w)
 	w.disk = newObserver(w)
+	w.singles = newSingles(w)
 	w.reader = newReader(w)
 	w.receivers = newReceivers(w)
 	w.retention = 72 * time.Hour
@@ -135,6 +137,7 @@ func (w *world) heal() {
 		w.boot()
 	}
 	w.process.driver.SetFull(false)
+	w.unpauseSingles()
 	limit := w.now.Add(2 * time.Hour) // a callback may wait for one
 	for w.now.Before(limit) {
 		to := w.now.Add(10 * time.Second)
@@ -168,6 +171,7 @@ func (w *world) checkOften() {
 func (w *world) check() {
 	w.disk.look(w.present())
 	w.auditor.verify()
+	w.singles.verify()
 	w.reader.check()
 }
 
