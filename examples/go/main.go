@@ -1,6 +1,7 @@
 // Command go shows the life of an activity with the Go SDK: it fails and is
-// retried from its last heartbeat, then another is cancelled and cleans up. Run it
-// beside "perdure server": go run ./examples/go
+// retried from its last heartbeat, then another is cancelled and cleans up; and
+// both once more without a workflow. Run it beside "perdure server":
+// go run ./examples/go
 package main
 
 import (
@@ -106,5 +107,37 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("it should have been cancelled: %w", err)
 	}
 	fmt.Println("cancelled")
+	return alone(ctx, c)
+}
+
+// alone runs the same activity without a workflow: a client starts it under an id
+// of its own and waits for its result.
+func alone(ctx context.Context, c client.Client) error {
+	options := client.StartActivityOptions{
+		ID: "copy-alone", TaskQueue: queue, StartToCloseTimeout: time.Minute, HeartbeatTimeout: 10 * time.Second,
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: 100 * time.Millisecond},
+	}
+	handle, err := c.ExecuteActivity(ctx, options, copyRows, 10)
+	if err != nil {
+		return err
+	}
+	var result string
+	if err := handle.Get(ctx, &result); err != nil {
+		return err
+	}
+	fmt.Println("alone:", result)
+
+	// The id is free again. Whoever knows it can describe it, cancel it, wait for it.
+	if _, err = c.ExecuteActivity(ctx, options, copyRows, 1_000_000); err != nil {
+		return err
+	}
+	handle = c.GetActivityHandle(client.GetActivityHandleOptions{ActivityID: "copy-alone"})
+	if err := handle.Cancel(ctx, client.CancelActivityOptions{Reason: "changed my mind"}); err != nil {
+		return err
+	}
+	if err := handle.Get(ctx, nil); !temporal.IsCanceledError(err) {
+		return fmt.Errorf("it should have been cancelled: %w", err)
+	}
+	fmt.Println("alone: cancelled")
 	return nil
 }

@@ -1,5 +1,6 @@
 """The life of an activity with the Python SDK: it fails and is retried from its
-last heartbeat, then another is cancelled and cleans up. Beside "perdure server":
+last heartbeat, then another is cancelled and cleans up; and both once more
+without a workflow. Beside "perdure server":
 
     pip install temporalio && python activity.py
 """
@@ -10,7 +11,7 @@ import uuid
 from datetime import timedelta
 
 from temporalio import activity, workflow
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import ActivityFailureError, Client, WorkflowFailureError
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import CancelledError
 from temporalio.worker import Worker
@@ -67,6 +68,32 @@ async def main() -> None:
         except WorkflowFailureError as err:
             assert isinstance(err.cause, CancelledError)
             print("cancelled")
+        await alone(client)
+
+
+async def alone(client: Client) -> None:
+    """The same activity without a workflow: a client starts it under an id of its own and waits for its result."""
+
+    async def start(rows: int):
+        return await client.start_activity(
+            copy_rows,
+            rows,
+            id="copy-alone",
+            task_queue=QUEUE,
+            start_to_close_timeout=timedelta(minutes=1),
+            heartbeat_timeout=timedelta(seconds=10),
+            retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=100)),
+        )
+
+    print("alone:", await (await start(10)).result())
+    await start(1_000_000)  # the id is free again
+    handle = client.get_activity_handle("copy-alone")  # whoever knows it can describe it, cancel it, wait for it
+    await handle.cancel(reason="changed my mind")
+    try:
+        await handle.result()
+    except ActivityFailureError as err:
+        assert isinstance(err.cause, CancelledError)
+        print("alone: cancelled")
 
 
 if __name__ == "__main__":  # the SDK's sandbox imports this file once more

@@ -5,6 +5,9 @@ import io.temporal.activity.ActivityCancellationType;
 import io.temporal.activity.ActivityInterface;
 import io.temporal.activity.ActivityOptions;
 import io.temporal.client.ActivityCanceledException;
+import io.temporal.client.ActivityClient;
+import io.temporal.client.ActivityFailedException;
+import io.temporal.client.StartActivityOptions;
 import io.temporal.client.WorkflowClient;
 import io.temporal.client.WorkflowFailedException;
 import io.temporal.client.WorkflowOptions;
@@ -22,7 +25,8 @@ import java.time.Duration;
 
 /**
  * The life of an activity with the Java SDK: it fails and is retried from its last heartbeat, then
- * another is cancelled and cleans up. Beside "perdure server": mvn -q compile exec:java
+ * another is cancelled and cleans up; and both once more without a workflow. Beside "perdure
+ * server": mvn -q compile exec:java
  */
 public class Main {
   static final String QUEUE = "example-java";
@@ -110,8 +114,33 @@ public class Main {
       }
       System.out.println("cancelled");
     }
+    alone(ActivityClient.newInstance(stubs));
     factory.shutdownNow();
     stubs.shutdownNow();
+  }
+
+  /** The same activity without a workflow: a client starts it under an id of its own and waits for its result. */
+  private static void alone(ActivityClient client) {
+    var options =
+        StartActivityOptions.newBuilder()
+            .setId("copy-alone")
+            .setTaskQueue(QUEUE)
+            .setStartToCloseTimeout(Duration.ofMinutes(1))
+            .setHeartbeatTimeout(Duration.ofSeconds(10))
+            .setRetryOptions(RetryOptions.newBuilder().setInitialInterval(Duration.ofMillis(100)).build())
+            .build();
+    System.out.println("alone: " + client.execute("Copy", String.class, options, 10));
+    client.start("Copy", options, 1_000_000); // the id is free again
+    var handle = client.getHandle("copy-alone", null, String.class); // whoever knows it can cancel it, wait for it
+    handle.cancel("changed my mind");
+    try {
+      handle.getResult();
+    } catch (ActivityFailedException e) {
+      if (!(e.getCause() instanceof CanceledFailure)) {
+        throw e;
+      }
+      System.out.println("alone: cancelled");
+    }
   }
 
   private static Copy copy(WorkflowClient client) {
