@@ -12,7 +12,8 @@
 //     the server would do in goroutines is put here, with a delay by chance.
 //   - process.go: one life of the server, from its start on a disk to its crash.
 //   - workload.go, script.go, worker.go: clients that start, signal, cancel and
-//     terminate; workflows as scripts; workers that poll and answer.
+//     terminate; workflows as scripts; workers that poll and answer. standalone.go:
+//     the same of activities without a workflow.
 //   - faults.go: what goes wrong, how often, and how often it really did.
 //   - auditor.go: what the server has acknowledged and handed out.
 //   - check_*.go: the invariants of the design, each checker named for its own,

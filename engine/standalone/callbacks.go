@@ -25,8 +25,7 @@ func (d *draft) attachCallbacks(list []*commonpb.Callback, requestID string) err
 	}
 	for i, cb := range list {
 		number := int64(have + i + 1) // none is ever removed
-		s := callback.New(cb, callback.RequestID(d.base.Key, number), d.env.Now)
-		s.AttachedBy = requestID
+		s := callback.New(d.base.Key, cb, callback.Origin{AttachedBy: requestID, Index: i}, d.env.Now)
 		d.putCallback(number, s)
 	}
 	return nil

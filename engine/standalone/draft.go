@@ -53,7 +53,7 @@ func (d *draft) put(next *activity.State) {
 	if next.Paused && next.Unstarted() {
 		status = enumspb.ACTIVITY_EXECUTION_STATUS_PAUSED
 	}
-	d.visible = d.visible || d.info.Status != status || was == nil || was.TaskQueue != next.TaskQueue
+	d.visible = d.visible || d.info.Status != status || was == nil || was.TaskQueue != next.TaskQueue || was.StartDelay != next.StartDelay
 	d.info.Status = status
 }
 

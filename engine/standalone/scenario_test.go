@@ -207,7 +207,11 @@ func (s *stage) changed(c *Change) {
 		s.say("at %v: callback %d is told, try %d: %s", s.now, x.Number, x.Stamp, told(x.Completion))
 	}
 	if v := c.Visibility; v != nil && !v.Deleted {
-		s.say("index: %v on %s, version %d", v.Status, v.TaskQueue, v.Version)
+		from := ""
+		if v.ExecutionTime.After(v.StartTime) {
+			from = fmt.Sprintf(" from %v on", v.ExecutionTime.Sub(epoch))
+		}
+		s.say("index: %v on %s%s, version %d", v.Status, v.TaskQueue, from, v.Version)
 	}
 	if c.Closed {
 		s.say("closed at %v: %s", s.now, outcome(s.run.Outcome))
