@@ -68,7 +68,7 @@ func TestDescribeShowsCallbacks(t *testing.T) {
 	e := newEdge(t)
 	run := e.withRun()
 	at := time.Unix(100, 0).UTC()
-	waits := callback.New(nexusCallback("https://example.com/a")[0], "request", at)
+	waits := callback.New(testRun, nexusCallback("https://example.com/a")[0], callback.Origin{}, at)
 	failed := waits.Trigger(at)
 	failed = failed.Answered(failed.Stamp, callback.Answer{Verdict: callback.Failed, Failure: &failurepb.Failure{Message: "no"}}, at.Add(time.Second))
 	blocked := waits.Trigger(at)
@@ -85,7 +85,7 @@ func TestDescribeShowsCallbacks(t *testing.T) {
 	if len(list) != 4 {
 		t.Fatalf("got %v", list)
 	}
-	if c := list[0]; c.GetState() != enumspb.CALLBACK_STATE_STANDBY || c.GetTrigger().GetWorkflowClosed() == nil || c.GetRequestId() != "request" ||
+	if c := list[0]; c.GetState() != enumspb.CALLBACK_STATE_STANDBY || c.GetTrigger().GetWorkflowClosed() == nil || c.GetRequestId() != waits.RequestID ||
 		c.GetRegistrationTime().GetSeconds() != 100 || c.GetCallback().GetNexus().GetUrl() != "https://example.com/a" || c.GetLastAttemptCompleteTime() != nil {
 		t.Errorf("one that waits: %v", c)
 	}

@@ -21,6 +21,7 @@
 package callback
 
 import (
+	"fmt"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -81,19 +82,32 @@ type State struct {
 	BlockedReason string
 }
 
-// New is a callback that waits for its execution to close, or for one of its
-// updates to complete.
-func New(cb *commonpb.Callback, requestID string, now time.Time) *State {
+// Origin says by what a callback has come to its run: with the start, or attached
+// by another request, to the run or to one of its updates; and which of that
+// request's callbacks it is. No two of a run have the same.
+type Origin struct {
+	AttachedBy string
+	UpdateID   string
+	Index      int
+}
+
+// New is a callback that waits for its run to close, or for one of its updates to
+// complete.
+func New(run engine.RunKey, cb *commonpb.Callback, from Origin, now time.Time) *State {
 	return &State{
-		Callback: cb, RequestID: requestID, Registered: now,
+		Callback: cb, Registered: now, RequestID: from.requestID(run),
+		AttachedBy: from.AttachedBy, UpdateID: from.UpdateID,
 		Status: enumspb.CALLBACK_STATE_STANDBY,
 	}
 }
 
-// RequestID is the id of a run's callback of that number: a function of both, so
-// that the state of a run can be made again from its history.
-func RequestID(run engine.RunKey, number int64) string {
-	return engine.DerivedUUID(run.NamespaceID+"/"+run.Name+"/"+run.RunID+"/callback", number)
+// requestID is a function of the run and the origin, so that the state of a run
+// can be made again from its history. (The order of callbacks could not serve:
+// an attachment that is buffered takes effect before what comes before it in
+// history.)
+func (o Origin) requestID(run engine.RunKey) string {
+	name := fmt.Sprintf("%s/%s/%s/callback/%q/%q", run.NamespaceID, run.Name, run.RunID, o.AttachedBy, o.UpdateID)
+	return engine.DerivedUUID(name, int64(o.Index))
 }
 
 // Waiting reports whether the thing the callback waits for has not ended.

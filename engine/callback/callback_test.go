@@ -13,10 +13,12 @@ import (
 	"github.com/perdure/perdure/engine/callback"
 )
 
+var run = engine.RunKey{ID: engine.ID{NamespaceID: "n", Archetype: engine.ArchetypeWorkflow, Name: "w"}, RunID: "r"}
+
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func waiting() *callback.State {
-	return callback.New(&commonpb.Callback{}, "request", epoch)
+	return callback.New(run, &commonpb.Callback{}, callback.Origin{}, epoch)
 }
 
 // Each row answers the first try and says what is made of it.
@@ -103,15 +105,30 @@ func TestTheWaitDoublesUpToAnHour(t *testing.T) {
 }
 
 func TestADeliverySaysWhatAReceiverNeeds(t *testing.T) {
-	run := engine.RunKey{ID: engine.ID{NamespaceID: "n", Archetype: engine.ArchetypeWorkflow, Name: "w"}, RunID: "r"}
 	s := waiting().Trigger(epoch).Try(epoch.Add(time.Minute))
 	d := s.Delivery(run, "default", 7)
-	if d.Run != run || d.NamespaceName != "default" || d.Number != 7 || d.Stamp != 2 || d.RequestID != "request" ||
+	if d.Run != run || d.NamespaceName != "default" || d.Number != 7 || d.Stamp != 2 || d.RequestID != s.RequestID ||
 		!d.CloseTime.Equal(epoch) || !d.Until.Equal(s.Due) || d.Timeout != callback.Timeout {
 		t.Errorf("got %+v", d)
 	}
-	if a, b := callback.RequestID(run, 1), callback.RequestID(run, 2); a == b || a != callback.RequestID(run, 1) {
-		t.Error("request ids are no function of the run and the number")
+}
+
+// The id by which a receiver knows a repetition is a function of where the
+// callback comes from, and differs when that does.
+func TestRequestIDsTellCallbacksApart(t *testing.T) {
+	other := run
+	other.RunID = "s"
+	seen := map[string]bool{}
+	for _, r := range []engine.RunKey{run, other} {
+		for _, from := range []callback.Origin{
+			{}, {Index: 1}, {AttachedBy: "a"}, {UpdateID: "a"}, {AttachedBy: "a", UpdateID: "b"}, {AttachedBy: `a"/"b`},
+		} {
+			s := callback.New(r, &commonpb.Callback{}, from, epoch)
+			if seen[s.RequestID] || s.RequestID != callback.New(r, &commonpb.Callback{Links: []*commonpb.Link{{}}}, from, epoch.Add(1)).RequestID {
+				t.Errorf("%+v of %s: %s", from, r.RunID, s.RequestID)
+			}
+			seen[s.RequestID] = true
+		}
 	}
 }
 

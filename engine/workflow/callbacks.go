@@ -24,16 +24,15 @@ import (
 // attachCallbacks adds callbacks that the event has brought. requestID is that of
 // the request which attached them; empty for the start.
 func (d *draft) attachCallbacks(list []*commonpb.Callback, requestID string, ev *historypb.HistoryEvent) {
-	for _, cb := range list {
-		d.attach(cb, "", requestID, ev)
-	}
+	d.attach(list, callback.Origin{AttachedBy: requestID}, ev)
 }
 
-func (d *draft) attach(cb *commonpb.Callback, updateID, requestID string, ev *historypb.HistoryEvent) {
-	number := int64(d.callbacks.len()) + 1 // none is ever removed
-	s := callback.New(cb, callback.RequestID(d.base.Key, number), ev.GetEventTime().AsTime())
-	s.UpdateID, s.AttachedBy = updateID, requestID
-	d.callbacks.put(number, s)
+func (d *draft) attach(list []*commonpb.Callback, from callback.Origin, ev *historypb.HistoryEvent) {
+	for i, cb := range list {
+		from.Index = i
+		number := int64(d.callbacks.len()) + 1 // none is ever removed
+		d.callbacks.put(number, callback.New(d.base.Key, cb, from, ev.GetEventTime().AsTime()))
+	}
 }
 
 // checkCallbackCount refuses more callbacks than a run may have.

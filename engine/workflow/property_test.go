@@ -74,11 +74,12 @@ func draw(t *rapid.T, w *world) (line, input string) {
 		"fail-task", "abort-task", "due", "due", "due", "due", "now", "now",
 		"poll-activity", "poll-activity", "activity", "activity", "activity", "deliver", "deliver",
 		"update", "update", "update", "update-with-start", "reload", "operate", "operate",
-		"reset",
+		"reset", "call", "call", "call", "update-with-callbacks",
 	}).Draw(t, "op"); op {
 	case "start":
 		return op + " " + id + request + rapid.SampledFrom([]string{"", " eager", " delay=3s", " attempts=3", " cron=@every_2s",
-			" run-timeout=5s attempts=2", " execution-timeout=10s", " conflict=USE_EXISTING attach", " conflict=TERMINATE_EXISTING",
+			" run-timeout=5s attempts=2", " execution-timeout=10s", " conflict=USE_EXISTING attach", " callbacks=(x,y)",
+			" callbacks=(x) attempts=2", " conflict=USE_EXISTING attach-callbacks callbacks=(z)", " conflict=TERMINATE_EXISTING",
 			" reuse=REJECT_DUPLICATE"}).Draw(t, "start"), ""
 	case "signal-with-start":
 		return op + " " + id + " signal=s" + request + rapid.SampledFrom([]string{"", " delay=2s", " conflict=TERMINATE_EXISTING"}).Draw(t, "start"), ""
@@ -93,6 +94,13 @@ func draw(t *rapid.T, w *world) (line, input string) {
 			id += drawUpdate(t, " ")
 		}
 		return op + " " + id, ""
+	case "update-with-callbacks":
+		if w.find(id) == nil {
+			return "", ""
+		}
+		return op + " " + id + drawUpdate(t, " ") + request + " callbacks=(u)", ""
+	case "call":
+		return drawCall(t, w, id), ""
 	case "reset":
 		return drawReset(t, w, id), ""
 	case "operate":
@@ -242,6 +250,7 @@ func (w *world) check(t *rapid.T) {
 		w.checkHistory(t, run)
 		checkDerived(t, run)
 		checkPauses(t, run)
+		w.checkCallbacks(t, run)
 		checkAwake(t, w, run)
 	}
 }
@@ -349,7 +358,7 @@ func isClose(t enumspb.EventType) bool {
 func checkDerived(t *rapid.T, run *workflow.Run) {
 	reloaded := &workflow.Run{Key: run.Key, Start: run.Start, Info: run.Info, Memo: run.Memo,
 		SearchAttributes: run.SearchAttributes, Activities: maps.Clone(run.Activities), Timers: maps.Clone(run.Timers),
-		Children: run.Children, Signals: run.Signals, Cancels: run.Cancels, Requests: run.Requests, Updates: run.Updates,
+		Children: run.Children, Signals: run.Signals, Cancels: run.Cancels, Requests: run.Requests, Updates: run.Updates, Callbacks: run.Callbacks,
 		Proposals: run.Proposals, Buffered: run.Buffered}
 	if a, b := run.NextDeadline(), reloaded.NextDeadline(); !a.Equal(b) {
 		t.Fatalf("the next deadline is %v, by the parts it is %v", a, b)

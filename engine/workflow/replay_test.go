@@ -47,6 +47,7 @@ func (w *world) checkReplay(run *workflow.Run) {
 	if told.Info.FirstTaskDone && (!run.Info.FirstTaskDone || run.Info.AwaitsParent) {
 		w.t.Fatalf("%s has had a workflow task, but waits for its first one", w.names[run.Key.RunID])
 	}
+	told.Callbacks, lived.Callbacks = byRequest(told.Callbacks), byRequest(lived.Callbacks)
 	var diff differences
 	diff.compare("Run", reflect.ValueOf(told).Elem(), reflect.ValueOf(lived).Elem())
 	if len(diff) > 0 {

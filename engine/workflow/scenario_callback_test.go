@@ -3,6 +3,7 @@ package workflow_test
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"pgregory.net/rapid"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/callback"
@@ -109,7 +111,7 @@ func (w *world) called(run *workflow.Run, c *workflow.Change) {
 		link := d.Link.GetWorkflowEvent()
 		w.printf("call %d: %s try %d, %s%s, link to %s\n", d.Number, calledName(d.Callback), d.Stamp, describeCompletion(done), from,
 			cmp.Or(link.GetEventRef().GetEventType(), link.GetRequestIdRef().GetEventType()))
-		if want := callback.RequestID(run.Key, d.Number); d.RequestID != want {
+		if want := run.Callbacks[d.Number].RequestID; d.RequestID != want {
 			w.t.Errorf("call %d has request id %s, want %s", d.Number, d.RequestID, want)
 		}
 	}
@@ -123,4 +125,73 @@ func describeCompletion(c *engine.Completion) string {
 		return "failed: " + describeFailure(c.Failure)
 	}
 	return strings.TrimSpace("succeeded " + string(c.Result.GetData()))
+}
+
+// drawCall answers a try to call a callback of any run of the id, or lets one be due.
+func drawCall(t *rapid.T, w *world, name string) string {
+	var answers []string
+	for key, run := range w.runs {
+		if key.Name != name {
+			continue
+		}
+		for _, n := range sortedKeys(run.Callbacks) {
+			answers = append(answers, fmt.Sprintf("call-answered %s/%s %d", name, w.names[key.RunID], n))
+		}
+		if at := run.NextDeadline(); !run.Open() && len(run.Callbacks) > 0 && !at.IsZero() {
+			answers = append(answers, fmt.Sprintf("due %s/%s", name, w.names[key.RunID]))
+		}
+	}
+	if len(answers) == 0 {
+		return ""
+	}
+	slices.Sort(answers) // runs come out of a map
+	line := rapid.SampledFrom(answers).Draw(t, "callback")
+	if strings.HasPrefix(line, "due ") {
+		if at := w.find(strings.TrimPrefix(line, "due ")).NextDeadline(); at.After(w.now) && at.Before(w.now.Add(time.Hour)) {
+			w.play(t, "now "+at.Sub(epoch).String(), "")
+		}
+		return line
+	}
+	return line + rapid.SampledFrom([]string{" accepted", " refused", " failed", " failed", " blocked", " failed stamp=1", " accepted stamp=1"}).Draw(t, "answer")
+}
+
+// checkCallbacks: a callback waits only for what has not ended, is looked at
+// again while it is to be delivered, and stays as it is once it is over.
+func (w *world) checkCallbacks(t *rapid.T, run *workflow.Run) {
+	for _, n := range sortedKeys(run.Callbacks) {
+		s := run.Callbacks[n]
+		ended := !run.Open()
+		if u := run.Updates[s.UpdateID]; u != nil {
+			ended = ended || u.CompletedEventID != 0
+		}
+		handedOn := s.UpdateID == "" && run.Info.NewRunID != ""
+		switch {
+		case s.Waiting() && ended && !handedOn:
+			t.Fatalf("callback %d of %s waits for what has ended", n, w.names[run.Key.RunID])
+		case !s.Waiting() && !ended:
+			t.Fatalf("callback %d of %s is %v before anything has ended", n, w.names[run.Key.RunID], s.Status)
+		case s.Pending() && run.NextDeadline().After(s.Deadline()):
+			t.Fatalf("callback %d of %s is due at %v, the run at %v", n, w.names[run.Key.RunID], s.Deadline(), run.NextDeadline())
+		}
+		if before, over := w.calls[s.RequestID]; over && before != s.Status {
+			t.Fatalf("callback %d of %s was %v and is %v", n, w.names[run.Key.RunID], before, s.Status)
+		}
+		if !s.Waiting() && !s.Pending() {
+			w.calls[s.RequestID] = s.Status
+		}
+	}
+}
+
+// byRequest numbers callbacks by their request ids, which a replay gives them too.
+func byRequest(callbacks map[int64]*callback.State) map[int64]*callback.State {
+	var list []*callback.State
+	for _, s := range callbacks {
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b *callback.State) int { return cmp.Compare(a.RequestID, b.RequestID) })
+	numbered := map[int64]*callback.State{}
+	for i, s := range list {
+		numbered[int64(i)] = s
+	}
+	return numbered
 }

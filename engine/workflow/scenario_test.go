@@ -59,6 +59,7 @@ type world struct {
 	tasks    map[string]*workflow.TaskStarted     // by workflow id
 	acts     map[string]*workflow.ActivityStarted // by activity id
 	names    map[string]string                    // UUID -> name in the script
+	calls    map[string]enumspb.CallbackState     // callbacks that are over, by request id
 	out      strings.Builder
 	saw      func(*workflow.Change) // if set, shown each change
 	base     *workflow.Run          // of the reset under way
@@ -85,6 +86,7 @@ func newWorld(t failer) *world {
 		tasks:   map[string]*workflow.TaskStarted{},
 		acts:    map[string]*workflow.ActivityStarted{},
 		names:   map[string]string{},
+		calls:   map[string]enumspb.CallbackState{},
 	}
 }
 
@@ -128,7 +130,8 @@ func (w *world) naming(s string) string {
 	})
 }
 
-// run of a workflow id: the current one, or an older one by "id/run-2".
+// run of a workflow id: the current one, or an older one by "id/run-2"; nil when
+// it is gone.
 func (w *world) find(name string) *workflow.Run {
 	if wid, run, ok := strings.Cut(name, "/"); ok {
 		for key, r := range w.runs {
@@ -136,7 +139,7 @@ func (w *world) find(name string) *workflow.Run {
 				return r
 			}
 		}
-		w.t.Fatalf("no run %s", name)
+		return nil
 	}
 	return w.runs[w.current[name]]
 }

@@ -45,7 +45,7 @@ type Run struct {
 	// Updates that were accepted, completed ones among them, by update id.
 	Updates map[string]*Update
 	// Callbacks attached to the run and its updates, by the order in which they
-	// came, from 1. None is ever removed.
+	// came, from 1. None is ever removed. A replay may number them differently.
 	Callbacks map[int64]*callback.State
 	// Proposals are updates that no worker has accepted yet, by update id. They
 	// are in memory only: a run that is loaded has none.

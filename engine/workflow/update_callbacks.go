@@ -9,6 +9,7 @@ import (
 	updatepb "go.temporal.io/api/update/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/callback"
 )
 
 // Callbacks of updates. They are the run's from the update's acceptance on: what
@@ -95,9 +96,7 @@ func (d *draft) joinUpdate(updateID string, req *updatepb.Request) {
 }
 
 func (d *draft) attachToUpdate(updateID, requestID string, list []*commonpb.Callback, ev *historypb.HistoryEvent) {
-	for _, cb := range list {
-		d.attach(cb, updateID, requestID, ev)
-	}
+	d.attach(list, callback.Origin{AttachedBy: requestID, UpdateID: updateID}, ev)
 }
 
 // completeCallbacks tells those who wait for the update that has completed with
