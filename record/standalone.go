@@ -14,7 +14,7 @@ import (
 // WriteStandalone is WriteChange for a standalone activity.
 func WriteStandalone(b *store.Batch, key engine.RunKey, c *standalone.Change) {
 	if c.Deleted {
-		DeleteRun(b, key)
+		DeleteStandalone(b, key)
 		return
 	}
 	w := partWriter{b: b, run: key}
@@ -32,6 +32,12 @@ func WriteStandalone(b *store.Batch, key engine.RunKey, c *standalone.Change) {
 	for _, a := range c.Attachments {
 		w.put(StateKey{Part: PartAloneAttachment, Number: a.Number}, encode(kind(PartAloneAttachment), a, attachmentFields))
 	}
+}
+
+// DeleteStandalone is DeleteRun for a standalone activity, which has no history.
+func DeleteStandalone(b *store.Batch, key engine.RunKey) {
+	from, to := StateRows(key)
+	b.DeleteRange(from, to.Name)
 }
 
 // WriteStandaloneInfo is WriteInfo for a standalone activity.

@@ -160,7 +160,7 @@ func (activityMachine) notFound(id engine.ID, _ string) error {
 	return engine.NotFound("activity not found for ID: %s", id.Name)
 }
 
-func (activityMachine) erase(b *store.Batch, key engine.RunKey) { record.DeleteRun(b, key) }
+func (activityMachine) erase(b *store.Batch, key engine.RunKey) { record.DeleteStandalone(b, key) }
 
 func (activityMachine) load(key engine.RunKey) loader {
 	return activityLoader{record.NewStandaloneLoader(key)}
