@@ -30,7 +30,8 @@ const (
 	// MessageParentClosed: parent to child, carrying out ParentClosePolicy. No answer.
 	MessageParentClosed MessageKind = 6
 	// MessageReconnect: a run made by a reset to a child it has inherited, which
-	// tells it of its end from then on, or at once. No answer.
+	// tells it of its end from then on, or at once. Answered: a child that is not
+	// there any more has ended, and nobody knows how.
 	MessageReconnect MessageKind = 7
 )
 
@@ -85,11 +86,21 @@ func (m *Message) NeedsEvent() bool {
 // messages are forgotten once delivered or found undeliverable.
 func (m *Message) Answered() bool {
 	switch m.Kind {
-	case MessageStartChild, MessageSignal, MessageCancel:
+	case MessageStartChild, MessageSignal, MessageCancel, MessageReconnect:
 		return true
 	}
 	return false
 }
+
+// EffectID is the request id of the message that the event of that id causes:
+// fixed, so that a repeated delivery is recognised.
+func EffectID(from RunKey, eventID int64) string {
+	return DerivedUUID(from.NamespaceID+"/"+from.Name+"/"+from.RunID, eventID)
+}
+
+// Inherited reports whether the sender shares the event that caused the message
+// with another run, by a reset: that one may have sent it before.
+func (m *Message) Inherited() bool { return m.RequestID != EffectID(m.From, m.EventID) }
 
 // VisibilityRecord is the row of an execution in the visibility index, whole:
 // the latest one replaces those before.

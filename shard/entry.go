@@ -25,6 +25,11 @@ type request struct {
 	also func(b *store.Batch)
 	// reset is what was read for a *workflow.ResetWorkflow.
 	reset *resetting
+	// again is a message that may have been delivered before; asked: the runs of
+	// its receiver were asked for it, and takenBy is the one that has it.
+	again   *engine.Message
+	asked   bool
+	takenBy string
 	// task is the offer that a start is about.
 	task *engine.Task
 	// peek looks at the run if it is in memory, at nil otherwise: nothing is

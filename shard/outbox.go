@@ -21,6 +21,8 @@ type letter struct {
 	seq   uint64
 	m     *engine.Message
 	tries int
+	// again: it may have been delivered before.
+	again bool
 	// counted in the sender's entry.outgoing.
 	counted bool
 }
@@ -250,8 +252,13 @@ func (s *shard) deliver(l *letter) {
 		s.later(l)
 		return
 	}
+	var again *engine.Message
+	if (l.again || l.m.Inherited()) && effective(l.m) {
+		again = l.m
+	}
+	l.again = true
 	s.peers(l.m.To).submit(&request{
-		id: l.m.To, runID: l.m.ToRunID, in: in,
+		id: l.m.To, runID: l.m.ToRunID, in: in, again: again,
 		done: func(reply any, err error) {
 			s.inbox.report(func() { s.answered(l, reply, err) })
 		},
@@ -349,7 +356,7 @@ func (s *shard) recoverOutbox(ctx context.Context) error {
 		if err == nil {
 			var m *engine.Message
 			if m, err = record.DecodeMessage(e.Value); err == nil {
-				s.outbox.queue = append(s.outbox.queue, &letter{slot: slot, seq: seq, m: m})
+				s.outbox.queue = append(s.outbox.queue, &letter{slot: slot, seq: seq, m: m, again: true})
 				return true
 			}
 		}

@@ -17,6 +17,13 @@ func (d *draft) answered(in *Answered) (any, error) {
 	case engine.MessageStartChild:
 		d.childAnswered(in)
 		return nil, nil
+	case engine.MessageReconnect:
+		if c := d.children.get(id); c != nil && d.isOpen() && in.Refusal != nil {
+			d.children.remove(id)
+			d.arrive(d.childClosedEvent(c, c.RunID, nil))
+			d.wantTask()
+			return nil, nil
+		}
 	case engine.MessageSignal:
 		if x := d.signals.get(id); x != nil && d.isOpen() {
 			d.signals.remove(id)

@@ -25,7 +25,8 @@ func (d *draft) childClosed(in *ChildClosed) (any, error) {
 	return nil, nil
 }
 
-// childClosedEvent tells of the child's last event. The run id is that of the
+// childClosedEvent tells of the child's last event; nil stands for an end that
+// nobody knows any more. The run id is that of the
 // run that closed; the started id of a buffered start is filled in by the flush.
 func (d *draft) childClosedEvent(c *Child, runID string, last *historypb.HistoryEvent) *historypb.HistoryEvent {
 	closing := &commonpb.WorkflowExecution{WorkflowId: c.WorkflowID, RunId: runID}

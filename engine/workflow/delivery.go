@@ -58,6 +58,9 @@ func (r *Run) Wants(m *engine.Message) bool {
 	case engine.MessageStartChild:
 		c := r.Children[m.EventID]
 		return c != nil && c.StartedEventID == 0
+	case engine.MessageReconnect:
+		c := r.Children[m.EventID]
+		return c != nil && c.RunID == m.ToFirstRunID
 	case engine.MessageSignal:
 		return r.Signals[m.EventID] != nil
 	case engine.MessageCancel:

@@ -37,7 +37,7 @@ func (d *draft) send(m engine.Message) {
 
 // messageRequestID is fixed for each event that causes messages.
 func messageRequestID(from engine.RunKey, eventID int64) string {
-	return engine.DerivedUUID(from.NamespaceID+"/"+from.Name+"/"+from.RunID, eventID)
+	return engine.EffectID(from, eventID)
 }
 
 // offer makes a task available to workers.

@@ -225,8 +225,7 @@ func (d *draft) reconnect(c *Child) {
 func (d *draft) reconnected(in *Reconnect) (any, error) {
 	m, p := in.From, d.fixed().Parent
 	if p == nil || p.Run.ID != m.From.ID || p.InitiatedEventID != m.EventID || d.checkChain(m.ToFirstRunID) != nil {
-		d.untouched = true
-		return nil, nil
+		return nil, engine.NotFound("workflow execution not found")
 	}
 	if d.isOpen() {
 		d.adoptedBy(m.From)
