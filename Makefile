@@ -38,7 +38,7 @@ lint: ## gofmt, vet and staticcheck; house rules are tests
 	@unformatted="$$(git ls-files '*.go' | xargs gofmt -l)"; \
 		if [ -n "$$unformatted" ]; then echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; fi
 	go vet $(PKG)
-	go vet -tags e2e,crash ./e2e/...
+	go vet -tags e2e,crash,soak ./e2e/...
 	go run $(STATICCHECK) $(PKG)
 
 .PHONY: race
@@ -57,6 +57,10 @@ fuzz: ## every fuzz target for FUZZTIME (10s) each
 sim: ## the simulator on SEEDS (20) seeds
 	go run ./sim -seeds $${SEEDS:-20}
 
+.PHONY: model
+model: ## the workflow machine against an oracle, STEPS (1000000) random inputs from SEED (1) on
+	go run ./sim/model -steps $${STEPS:-1000000} -seed $${SEED:-1}
+
 .PHONY: crash
 crash: build ## kill the server 50 times under load and look for what is missing
 	go test -tags crash -count 1 -timeout 30m -v ./e2e/crash
@@ -64,6 +68,18 @@ crash: build ## kill the server 50 times under load and look for what is missing
 .PHONY: crash-long
 crash-long: build ## the same for 30 minutes
 	PERDURE_CRASH_FOR=30m go test -tags crash -count 1 -timeout 60m -v ./e2e/crash
+
+.PHONY: crash-points
+crash-points: ## cut the power at every write, recoveries included, and flip every bit of a folder (20 min)
+	PERDURE_CRASH_POINTS=long go test -count 1 -timeout 60m -v -run 'TestCrashPoints|TestEveryBit' ./store/pebblestore ./visibility
+
+.PHONY: soak
+soak: build ## 30 minutes (SOAK=2m for less) of mixed load at 70 % of capacity: nothing may grow
+	PERDURE_SOAK_FOR=$${SOAK:-30m} go test -tags soak -count 1 -timeout 120m -v ./e2e/soak
+
+.PHONY: doctor
+doctor: build ## examine the data folder DATA (perdure-data) of a stopped server
+	$(PERDURE_BINARY) doctor --data $${DATA:-perdure-data}
 
 .PHONY: e2e
 e2e: e2e-go e2e-ts e2e-python e2e-java ## the official SDKs of four languages against the binary

@@ -55,7 +55,8 @@ type Config struct {
 	// name to type (Text, Keyword, Int, Double, Bool, Datetime, KeywordList).
 	SearchAttributes map[string]string `yaml:"search-attribute"`
 	// Retention of closed workflows in the namespaces made at the start.
-	// Defaults to 24h; at least 1h.
+	// Defaults to 24h; at least a minute (and at least an hour where a namespace is
+	// registered or updated through the API).
 	Retention time.Duration `yaml:"retention"`
 
 	// CallbackAddresses are those that completion callbacks may use, each as
@@ -159,8 +160,8 @@ func (c *Config) Check() error {
 			complain("search-attribute %s: %w", name, err)
 		}
 	}
-	if c.Retention < time.Hour {
-		complain("retention: %s is shorter than the least, 1h", c.Retention)
+	if c.Retention < time.Minute {
+		complain("retention: %s is shorter than the least, 1m", c.Retention)
 	}
 	if _, err := callbacks.ParseAddresses(c.CallbackAddresses); err != nil {
 		complain("callback-address: %w", err)

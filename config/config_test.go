@@ -19,7 +19,7 @@ func TestDefaultsAreRight(t *testing.T) {
 func TestCheckReportsEveryMistake(t *testing.T) {
 	c := Default()
 	c.Data, c.IP, c.UIPort, c.Shards = "", "0.0.0.0", 7233, 0
-	c.LogLevel, c.LogFormat, c.Retention, c.CacheRuns, c.StoreCacheBytes = "loud", "xml", time.Minute, 0, 1
+	c.LogLevel, c.LogFormat, c.Retention, c.CacheRuns, c.StoreCacheBytes = "loud", "xml", time.Second, 0, 1
 	c.SearchAttributes = map[string]string{"Color": "Colour"}
 	c.HTTPPort = 70000
 	c.MaxHistoryEvents, c.MaxHistoryBytes = 0, 1

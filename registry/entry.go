@@ -108,6 +108,9 @@ func (s *snapshot) without(id string) *snapshot {
 const (
 	// minRetention is the shortest a namespace may keep closed executions (NS-1).
 	minRetention = time.Hour
+	// minOwnRetention is the shortest for the namespaces made at the start, which
+	// an operator asks for and nobody else.
+	minOwnRetention = time.Minute
 	// maxBadBinaries a namespace may hold (NS-7).
 	maxBadBinaries = 10
 	// maxNameBytes is the longest namespace name (service.md 1.5).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/errordetails/v1"
@@ -19,7 +20,7 @@ import (
 // Register creates a namespace (NS-1 to NS-5) and returns its id. It can be used
 // as soon as Register returns.
 func (r *Registry) Register(ctx context.Context, req *workflowservice.RegisterNamespaceRequest) (id string, err error) {
-	if err := r.checkRegister(req); err != nil {
+	if err := r.checkRegister(req, minRetention); err != nil {
 		return "", err
 	}
 	e, err := r.change(ctx, func(present *snapshot) (*entry, error) {
@@ -34,14 +35,14 @@ func (r *Registry) Register(ctx context.Context, req *workflowservice.RegisterNa
 	return e.id(), nil
 }
 
-func (r *Registry) checkRegister(req *workflowservice.RegisterNamespaceRequest) error {
+func (r *Registry) checkRegister(req *workflowservice.RegisterNamespaceRequest, least time.Duration) error {
 	if err := checkName(req.GetNamespace()); err != nil {
 		return err
 	}
 	if req.GetIsGlobalNamespace() {
 		return engine.Invalid("Cannot register global namespace when not enabled")
 	}
-	if err := checkRetention(req.GetWorkflowExecutionRetentionPeriod()); err != nil {
+	if err := checkRetention(req.GetWorkflowExecutionRetentionPeriod(), least); err != nil {
 		return err
 	}
 	return r.checkClusters(req.GetActiveClusterName(), req.GetClusters())
@@ -57,8 +58,8 @@ func checkName(name string) error {
 	return nil
 }
 
-func checkRetention(retention *durationpb.Duration) error {
-	if retention == nil || !retention.IsValid() || retention.AsDuration() < minRetention {
+func checkRetention(retention *durationpb.Duration, least time.Duration) error {
+	if retention == nil || !retention.IsValid() || retention.AsDuration() < least {
 		return engine.Invalid("A valid retention period is not set on request.")
 	}
 	return nil
@@ -155,7 +156,7 @@ func (r *Registry) ensureUserNamespace(ctx context.Context, name string) error {
 }
 
 func (r *Registry) ensure(ctx context.Context, id string, req *workflowservice.RegisterNamespaceRequest) error {
-	if err := r.checkRegister(req); err != nil {
+	if err := r.checkRegister(req, minOwnRetention); err != nil {
 		return fmt.Errorf("namespace %q: %w", req.GetNamespace(), err)
 	}
 	_, err := r.change(ctx, func(present *snapshot) (*entry, error) {

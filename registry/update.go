@@ -123,7 +123,7 @@ func (r *Registry) mergeConfig(next *entry, update *namespacepb.NamespaceConfig)
 		return nil
 	}
 	if retention := update.GetWorkflowExecutionRetentionTtl(); retention != nil {
-		if err := checkRetention(retention); err != nil {
+		if err := checkRetention(retention, minRetention); err != nil {
 			return err
 		}
 		next.config.WorkflowExecutionRetentionTtl = retention
