@@ -61,9 +61,16 @@
 // (heartbeat.go), AT-130 to AT-132 (cancel.go), AT-161 and AT-162 (pause.go),
 // AT-163 to AT-165 (reset.go), AT-166 and AT-167 (options.go).
 //
+// # Houses
+//
+// An activity in a workflow and one that stands alone differ in a few points, each
+// a rule with a name in house.go (AX-10, AX-40 to AX-52). Nothing else asks where
+// it lives.
+//
 // # Pause
 //
-// While it is paused nothing is due of an activity (AT-94): Next is never. What
+// While it is paused nothing is due of an activity in a workflow (AT-94): Next is
+// never; one that stands alone is but kept from being handed out. What
 // became overdue meanwhile is due the moment it is unpaused, except that the
 // time allowed until a worker comes begins anew with the new hand-out. Nothing of
 // this holds for the pause of the workflow it belongs to, which is no concern of

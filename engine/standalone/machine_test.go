@@ -15,8 +15,8 @@ import (
 	"github.com/perdure/perdure/engine/activity"
 )
 
-// started is a run that has just begun, with links and a search attribute.
-func started(t *testing.T) *Run {
+// waiting is a run that has just begun, with links and a search attribute.
+func waiting(t *testing.T) *Run {
 	t.Helper()
 	s := &stage{}
 	res, err := StepID(s.env(), activityID, nil, &StartExecution{Request: &workflowservice.StartActivityExecutionRequest{
@@ -38,14 +38,14 @@ func TestInputsOfAnotherPlaceAreRefused(t *testing.T) {
 	if _, err := StepID(s.env(), activityID, nil, &Due{}); engine.KindOf(err) != engine.KindUnimplemented {
 		t.Errorf("Due stepped an id: %v", err)
 	}
-	if _, err := Step(s.env(), started(t), &StartExecution{}); engine.KindOf(err) != engine.KindUnimplemented {
+	if _, err := Step(s.env(), waiting(t), &StartExecution{}); engine.KindOf(err) != engine.KindUnimplemented {
 		t.Errorf("StartExecution stepped a run: %v", err)
 	}
 }
 
 // Nobody can start what has ended, or an attempt that is not on offer.
 func TestVoidOffersAreStale(t *testing.T) {
-	s, run := &stage{}, started(t)
+	s, run := &stage{}, waiting(t)
 	offer := run.Offers()[0]
 	if _, err := Step(s.env(), run, &StartAttempt{Stamp: offer.Stamp + 1}); engine.KindOf(err) != engine.KindStale {
 		t.Errorf("an offer never made was taken: %v", err)
@@ -66,7 +66,7 @@ func TestVoidOffersAreStale(t *testing.T) {
 // The row that an index is rebuilt from is the one the last step wrote, and says
 // what users set.
 func TestVisibilityRecordIsTheLastOneWritten(t *testing.T) {
-	s, run := &stage{}, started(t)
+	s, run := &stage{}, waiting(t)
 	v := run.VisibilityRecord()
 	if v.Type != "Charge" || v.TaskQueue != "q" || v.Status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING || v.Run != run.Key ||
 		!v.StartTime.Equal(epoch) || v.StateTransitionCount != 0 || v.HistorySizeBytes < fixedBytes {
@@ -90,7 +90,7 @@ func TestVisibilityRecordIsTheLastOneWritten(t *testing.T) {
 
 // Links are those of the start and of what was attached since, in order.
 func TestLinksAreKeptInOrder(t *testing.T) {
-	run := started(t)
+	run := waiting(t)
 	run.Attachments = []*Attachment{{Number: 1, Links: []*commonpb.Link{link("default", engine.RunKey{ID: engine.ID{Name: "third"}})}}}
 	all := run.Links()
 	if len(all) != 2 || all[0].GetActivity().GetActivityId() != "other" || all[1].GetActivity().GetActivityId() != "third" {
