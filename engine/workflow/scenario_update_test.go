@@ -14,6 +14,7 @@ import (
 	protocolpb "go.temporal.io/api/protocol/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	updatepb "go.temporal.io/api/update/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
@@ -119,12 +120,16 @@ func rejection(a *args) *protocolpb.Message {
 }
 
 func (w *world) updateWithStart(a *args) {
+	start := &workflowservice.StartWorkflowExecutionRequest{
+		WorkflowId: a.at(0), WorkflowType: &commonpb.WorkflowType{Name: "order"}, TaskQueue: &taskqueuepb.TaskQueue{Name: "orders"},
+		RequestId: a.str("request"), WorkflowIdReusePolicy: reusePolicy(a.str("reuse")),
+		WorkflowIdConflictPolicy: conflictPolicy(a.str("conflict")), CompletionCallbacks: callbacksOf(a),
+	}
+	if a.has("attach-callbacks") {
+		start.OnConflictOptions = &workflowpb.OnConflictOptions{AttachRequestId: true, AttachCompletionCallbacks: true}
+	}
 	reply := w.stepID(a.at(0), &workflow.UpdateWithStart{
-		Start: &workflowservice.StartWorkflowExecutionRequest{
-			WorkflowId: a.at(0), WorkflowType: &commonpb.WorkflowType{Name: "order"}, TaskQueue: &taskqueuepb.TaskQueue{Name: "orders"},
-			RequestId: a.str("request"), WorkflowIdReusePolicy: reusePolicy(a.str("reuse")),
-			WorkflowIdConflictPolicy: conflictPolicy(a.str("conflict")),
-		},
+		Start:  start,
 		Update: &workflowservice.UpdateWorkflowExecutionRequest{Request: updateRequest(a.str("update"), "")},
 	})
 	u, ok := reply.(*workflow.UpdatedWithStart)

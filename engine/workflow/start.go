@@ -166,12 +166,23 @@ func checkReuse(run *Run, reuse enumspb.WorkflowIdReusePolicy) error {
 
 // useExisting answers with the open run and, if asked, attaches the request to it.
 func useExisting(env *engine.Env, run *Run, req *workflowservice.StartWorkflowExecutionRequest) (*Result, error) {
+	d := newDraft(env, run)
+	reply, err := d.use(req)
+	if err != nil {
+		return nil, err
+	}
+	return d.result(reply), nil
+}
+
+// use has a start request take the run for its own.
+func (d *draft) use(req *workflowservice.StartWorkflowExecutionRequest) (*Started, error) {
+	env, run := d.env, d.base
 	reply := existing(run)
 	opts := req.GetOnConflictOptions()
 	if opts == nil || !opts.GetAttachRequestId() && !(opts.GetAttachLinks() && len(req.GetLinks()) > 0) {
-		return &Result{Reply: reply}, nil
+		d.untouched = true
+		return reply, nil
 	}
-	d := newDraft(env, run)
 	if err := d.checkRoom(); err != nil {
 		return nil, err
 	}
@@ -202,7 +213,7 @@ func useExisting(env *engine.Env, run *Run, req *workflowservice.StartWorkflowEx
 		d.requests.put(a.AttachedRequestId, &Request{EventType: ev.EventType, EventID: eventID, Buffered: buffered})
 		reply.Link = requestLink(run, a.AttachedRequestId, ev.EventType)
 	}
-	return d.result(reply), nil
+	return reply, nil
 }
 
 // attached counts the request ids of a run other than signals'.

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
 )
@@ -20,6 +21,9 @@ type UpdatedWithStart struct {
 // starts a run whose first workflow task brings it (spec/workflow.md 6.8).
 func updateWithStart(env *engine.Env, id engine.ID, current *Run, in *UpdateWithStart) (*Result, error) {
 	if err := refuseUnbuilt(in.Start); err != nil {
+		return startRefused(err), nil
+	}
+	if err := checkCallbackCount(env.Limits, 0, len(in.Start.GetCompletionCallbacks())); err != nil {
 		return startRefused(err), nil
 	}
 	reuse, conflict := startPolicies(in.Start.GetWorkflowIdReusePolicy(), in.Start.GetWorkflowIdConflictPolicy())
@@ -62,13 +66,36 @@ func usesCurrent(current *Run, in *UpdateWithStart, conflict enumspb.WorkflowIdC
 		conflict == enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
 }
 
+// updateExisting has the run take the update, and the start request as far as it
+// asks to be attached to a run that is there.
 func updateExisting(env *engine.Env, current *Run, in *UpdateWithStart) (*Result, error) {
 	d := newDraft(env, current)
+	started, err := d.attachStart(in.Start)
+	if err != nil {
+		return startRefused(err), nil
+	}
+	attached := !d.untouched
+	d.untouched = false
 	status, err := d.admit(in.Update.GetRequest())
 	if err != nil {
 		return updateRefused(err), nil
 	}
-	return d.result(&UpdatedWithStart{Started: existing(current), Update: status}), nil
+	d.untouched = d.untouched && !attached
+	return d.result(&UpdatedWithStart{Started: started, Update: status}), nil
+}
+
+// attachStart is use, but for a request that has taken effect before, or comes
+// too late.
+func (d *draft) attachStart(req *workflowservice.StartWorkflowExecutionRequest) (*Started, error) {
+	if repeated := repeatedStart(d.env, d.base, &StartWorkflow{Request: req}); repeated != nil {
+		d.untouched, repeated.Started = true, false
+		return repeated, nil
+	}
+	if !d.isOpen() {
+		d.untouched = true
+		return existing(d.base), nil
+	}
+	return d.use(req)
 }
 
 func startRefused(err error) *Result {
