@@ -91,6 +91,10 @@ func arrivalOf(ev *historypb.HistoryEvent) arrival {
 		a.name = x.WorkflowExecutionSignaledEventAttributes.GetRequestId()
 	case *historypb.HistoryEvent_WorkflowExecutionOptionsUpdatedEventAttributes:
 		a.name = x.WorkflowExecutionOptionsUpdatedEventAttributes.GetAttachedRequestId()
+	case *historypb.HistoryEvent_WorkflowExecutionPausedEventAttributes:
+		a.name = x.WorkflowExecutionPausedEventAttributes.GetRequestId()
+	case *historypb.HistoryEvent_WorkflowExecutionUnpausedEventAttributes:
+		a.name = x.WorkflowExecutionUnpausedEventAttributes.GetRequestId()
 	case *historypb.HistoryEvent_TimerFiredEventAttributes:
 		a.about, a.name = x.TimerFiredEventAttributes.GetStartedEventId(), x.TimerFiredEventAttributes.GetTimerId()
 	case *historypb.HistoryEvent_ActivityTaskStartedEventAttributes:

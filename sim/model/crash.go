@@ -2,9 +2,13 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
@@ -54,6 +58,7 @@ func (w *world) crash() {
 func (w *world) reload(l *life) {
 	var state []store.Entry
 	next := int64(1)
+	replay := workflow.NewReplay(&engine.Env{Namespace: w.ns, Limits: w.limits}, l.key)
 	slot := record.SlotOf(l.key.ID)
 	for _, key := range slices.SortedFunc(maps.Keys(l.rows), compareRows) {
 		row := store.Key{Family: key.family, Slot: slot, Name: []byte(key.name)}
@@ -70,6 +75,9 @@ func (w *world) reload(l *life) {
 			w.fail("I2: %v", err)
 		}
 		next += int64(len(events))
+		if err := replay.Batch(events); err != nil {
+			w.fail("replay of %s: %v", l, err)
+		}
 	}
 	if next != l.run.Info.NextEventID {
 		w.fail("I2: history ends before %d, the state says %d", next, l.run.Info.NextEventID)
@@ -89,9 +97,57 @@ func (w *world) reload(l *life) {
 	if was, is := l.run.NextDeadline(), loaded.NextDeadline(); !speculative && !was.IsZero() && (is.IsZero() || is.After(was)) {
 		w.fail("I7: the next deadline was %v, by what is stored it is %v", was, is)
 	}
+	w.checkReplay(l, replay, loaded)
 	loaded.Loaded(w.now)
 	l.run = loaded
 	l.book.crashed(w.now, speculative)
+}
+
+// checkReplay: the history alone tells of the same state, but for what
+// workflow.Unrecorded lists. Of each part its names are compared, and of the run
+// what it counts; package workflow's own tests compare every field.
+func (w *world) checkReplay(l *life, r *workflow.Replay, lived *workflow.Run) {
+	if !lived.Open() {
+		return
+	}
+	var buffered []*historypb.HistoryEvent
+	for _, key := range sortedKeys(lived.Buffered) {
+		buffered = append(buffered, lived.Buffered[key])
+	}
+	if err := r.Buffered(buffered); err != nil {
+		w.fail("replay of %s: %v", l, err)
+	}
+	told := r.Run()
+	same := func(what string, a, b any) {
+		if fmt.Sprint(a) != fmt.Sprint(b) {
+			w.fail("the history of %s tells of %s %v, lived were %v", l, what, a, b)
+		}
+	}
+	same("status", told.Info.Status, lived.Info.Status)
+	same("history size", told.Info.HistorySizeBytes, lived.Info.HistorySizeBytes)
+	same("signals", told.Info.SignalCount, lived.Info.SignalCount)
+	same("cancel request", told.Info.CancelRequested, lived.Info.CancelRequested)
+	same("last completion", told.Info.LastCompletedStartedID, lived.Info.LastCompletedStartedID)
+	same("timers", sortedKeys(told.Timers), sortedKeys(lived.Timers))
+	same("activities", sortedKeys(told.Activities), sortedKeys(lived.Activities))
+	same("children", sortedKeys(told.Children), sortedKeys(lived.Children))
+	same("signals to others", sortedKeys(told.Signals), sortedKeys(lived.Signals))
+	same("cancel requests to others", sortedKeys(told.Cancels), sortedKeys(lived.Cancels))
+	same("updates", sortedKeys(told.Updates), sortedKeys(lived.Updates))
+	same("requests", requestsOf(told), requestsOf(lived))
+	for name, t := range lived.Timers {
+		same("the time of timer "+name, told.Timers[name].FireTime, t.FireTime)
+	}
+}
+
+// requestsOf are the request ids that a history tells of: not its creator's.
+func requestsOf(r *workflow.Run) (ids []string) {
+	for _, id := range sortedKeys(r.Requests) {
+		if r.Requests[id].EventType != enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func compareRows(a, b rowKey) int {

@@ -36,7 +36,7 @@ var happenings = []happening{
 	{10, (*world).signal}, {3, (*world).cancel}, {1, (*world).terminate}, {1, (*world).remove}, {8, (*world).update},
 	{24, (*world).poll}, {26, (*world).complete}, {4, (*world).failTask}, {3, (*world).abortTask}, {1, (*world).resetSticky},
 	{10, (*world).pollActivity}, {14, (*world).answerActivity}, {5, (*world).heartbeat}, {2, (*world).abortActivity},
-	{4, (*world).operate}, {12, (*world).due}, {8, (*world).sleep}, {22, (*world).deliver}, {1, (*world).crash},
+	{2, (*world).pause}, {4, (*world).unpause}, {4, (*world).operate}, {12, (*world).due}, {8, (*world).sleep}, {22, (*world).deliver}, {1, (*world).crash},
 }
 
 var totalWeight = func() (n int) {
@@ -244,7 +244,7 @@ func (w *world) look(l *life) {
 	if !l.book.open && w.owes(l) {
 		return
 	}
-	w.stepRun(l, &workflow.Due{}, l.book.expectDue(w, l.run))
+	w.stepRun(l, &workflow.Due{}, l.book.expectDue(w))
 	if at := l.run.NextDeadline(); !l.deleted && !at.IsZero() && !at.After(w.now) {
 		w.fail("I7: looked at now, and due since %v still", at)
 	}
@@ -252,4 +252,56 @@ func (w *world) look(l *life) {
 
 func (w *world) poller() engine.Poller {
 	return engine.Poller{Identity: "w", RequestID: fmt.Sprint("p", w.steps), DiscardSpeculative: w.one(2)}
+}
+
+// pause and unpause: an operator holds a run, and lets it go on.
+func (w *world) pause() {
+	l := w.someone()
+	if l == nil {
+		return
+	}
+	b, request := l.book, fmt.Sprint("z", w.rng.IntN(6))
+	e := &expected{pauses: true, arrivals: []arrival{{what: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_PAUSED, name: request}}}
+	switch {
+	case request == b.pauseID:
+		e = nothing()
+	case !b.open:
+		e = refuse(engine.KindNotFound)
+	case b.paused:
+		e = refuse(engine.KindFailedPrecondition)
+	default:
+		e.after = func(*life) { b.paused, b.pauseID = true, request }
+	}
+	w.stepRun(l, &workflow.PauseWorkflow{Request: &workflowservice.PauseWorkflowExecutionRequest{RequestId: request}}, e)
+}
+
+func (w *world) unpause() {
+	for _, l := range w.lives {
+		if l.book.paused || w.one(12) {
+			w.unpauseRun(l, fmt.Sprint("z", w.rng.IntN(6)))
+			return
+		}
+	}
+}
+
+func (w *world) unpauseRun(l *life, request string) {
+	b := l.book
+	var e *expected
+	switch {
+	case request == b.unpauseID:
+		e = nothing()
+	case !b.open:
+		e = refuse(engine.KindNotFound)
+	case !b.paused:
+		e = refuse(engine.KindFailedPrecondition)
+	default:
+		e = b.expectLate(w) // what is overdue of the activities comes with it
+		e.arrivals = append(e.arrivals, arrival{what: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UNPAUSED, name: request})
+		learn := e.after
+		e.after = func(l *life) {
+			learn(l)
+			b.paused, b.unpauseID = false, request
+		}
+	}
+	w.stepRun(l, &workflow.UnpauseWorkflow{Request: &workflowservice.UnpauseWorkflowExecutionRequest{RequestId: request}}, e)
 }

@@ -78,6 +78,9 @@ func (x *answer) expect(token workflow.TaskToken, req *workflowservice.RespondWo
 		return refuse(engine.KindNotFound)
 	}
 	x.bad = x.bad || b.full(x.world) && x.closes == 0 && slices.ContainsFunc(x.commands, begins)
+	if b.paused && req.GetForceCreateNewWorkflowTask() {
+		return refuse(engine.KindFailedPrecondition)
+	}
 	unhandled := !x.bad && x.closes != 0 && len(b.buffer) > len(x.vanished)
 	if x.bad || unhandled {
 		e := &expected{refusal: engine.KindInvalidArgument, ends: true, fails: true}

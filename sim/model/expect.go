@@ -119,6 +119,8 @@ func (b *ledger) expectUpdate(w *world, run *workflow.Run, id string) *expected 
 	switch {
 	case !b.open:
 		return refuse(engine.KindNotFound)
+	case b.paused:
+		return refuse(engine.KindFailedPrecondition)
 	case task != nil && task.Attempt >= 3:
 		return refuse(engine.KindWorkflowNotReady)
 	case b.closing && b.live != 0:
@@ -168,16 +170,23 @@ func (b *ledger) hasOutcome(l *life, id string) bool {
 }
 
 // expectDue is all whose time has come, and nothing else.
-func (b *ledger) expectDue(w *world, run *workflow.Run) *expected {
+func (b *ledger) expectDue(w *world) *expected {
 	if !b.open {
 		return &expected{}
 	}
-	e := &expected{mayEnd: true, mayClose: true, succeeds: true}
+	e := b.expectLate(w)
+	e.mayEnd, e.mayClose, e.succeeds = true, true, true
 	for _, name := range sortedKeys(b.timers) {
 		if t := b.timers[name]; !t.due.After(w.now) {
 			e.arrivals = append(e.arrivals, arrival{what: enumspb.EVENT_TYPE_TIMER_FIRED, about: t.startedID, name: name})
 		}
 	}
+	return e
+}
+
+// expectLate is what has become overdue of the activities.
+func (b *ledger) expectLate(w *world) *expected {
+	e := &expected{}
 	var late []int64
 	for _, id := range sortedKeys(b.acts) {
 		a := b.acts[id]

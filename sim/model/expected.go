@@ -28,6 +28,8 @@ type expected struct {
 	starts, ends bool
 	// aborts: it ends because its poller was gone; the next worker takes it up.
 	aborts bool
+	// pauses: a task that no worker has ends.
+	pauses bool
 	// mayEnd: the good token may end, by a timeout.
 	mayEnd bool
 	// closes the run, with that event; 0: not at all.

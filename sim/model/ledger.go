@@ -45,6 +45,9 @@ type ledger struct {
 	// scheduled, started: of the workflow task as history shows it.
 	scheduled, started bool
 	scheduledAt        time.Time
+	// paused, and the latest requests that did and undid it.
+	paused             bool
+	pauseID, unpauseID string
 	// closing: the worker could not close the run because of buffered events.
 	closing bool
 	// unseen: there is an event that no worker has completed a task after.

@@ -66,6 +66,11 @@ func live(w *world, spoil func(*world, *life, *workflow.Change)) (p played) {
 func (w *world) heal() {
 	w.tell("the world heals")
 	w.checkMail()
+	for _, l := range append([]*life(nil), w.lives...) {
+		if l.book.paused && l.book.open {
+			w.unpauseRun(l, "healed")
+		}
+	}
 	for round := 0; ; round++ {
 		if round > 200 {
 			w.fail("the world does not come to rest: %d letters, %d offers", len(w.letters), len(w.offers))
