@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"context"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -113,13 +114,46 @@ func extendedInfo(run *workflow.Run) *workflowpb.WorkflowExecutionExtendedInfo {
 	if p := run.Info.Pause; p != nil {
 		info.PauseInfo = &workflowpb.WorkflowExecutionPauseInfo{Identity: p.Identity, PausedTime: timestamp(p.Time), Reason: p.Reason}
 	}
-	if len(run.Requests) > 0 {
-		info.RequestIdInfos = make(map[string]*workflowpb.RequestIdInfo, len(run.Requests))
-	}
-	for id, r := range run.Requests {
+	for id, r := range shownRequests(run) {
+		if info.RequestIdInfos == nil {
+			info.RequestIdInfos = make(map[string]*workflowpb.RequestIdInfo)
+		}
 		info.RequestIdInfos[id] = &workflowpb.RequestIdInfo{EventType: r.EventType, EventId: r.EventID, Buffered: r.Buffered}
 	}
 	return info
+}
+
+// maxShownSignals is how many request ids of signals a description has. A run
+// may have taken ten thousand, and a look at it should not cost a megabyte.
+const maxShownSignals = 100
+
+// shownRequests are the request ids that a description has: of signals the latest
+// ones, of all else, which are few, every one.
+func shownRequests(run *workflow.Run) iter.Seq2[string, *workflow.Request] {
+	isSignal := func(r *workflow.Request) bool { return r.EventType == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED }
+	var since int64
+	if len(run.Requests) > maxShownSignals {
+		var signals []int64
+		for _, r := range run.Requests {
+			if isSignal(r) && !r.Buffered {
+				signals = append(signals, r.EventID)
+			}
+		}
+		if n := len(signals); n > maxShownSignals {
+			slices.Sort(signals)
+			since = signals[n-maxShownSignals]
+		}
+	}
+	return func(yield func(string, *workflow.Request) bool) {
+		for id, r := range run.Requests {
+			if isSignal(r) && !r.Buffered && r.EventID < since {
+				continue
+			}
+			if !yield(id, r) {
+				return
+			}
+		}
+	}
 }
 
 func pendingActivities(run *workflow.Run, now time.Time) []*workflowpb.PendingActivityInfo {
