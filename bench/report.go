@@ -131,7 +131,9 @@ func (r *Report) Print(out io.Writer) error {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("scenario", "%s, %d executions, %d at a time", r.Scenario, r.Count, r.Concurrency)
+	if r.History == nil && r.Storm == nil { // those say themselves how many of what
+		line("scenario", "%s, %d executions, %d at a time", r.Scenario, r.Count, r.Concurrency)
+	}
 	if h := r.Heartbeat; h != nil {
 		line("heartbeats", "%.0f a second of %d running activities", h.PerSecond, h.Activities)
 		line("heartbeat call", "%s", h.Call)
