@@ -62,7 +62,7 @@ func payloadContent(p *commonpb.Payload) (typ string, body []byte, err error) {
 	case encoding == "binary/protobuf" && typed:
 		return fmt.Sprintf("application/x-protobuf; message-type=%q", messageType), p.GetData(), nil
 	}
-	body, err = proto.Marshal(p)
+	body, err = proto.MarshalOptions{Deterministic: true}.Marshal(p) // each try sends the same bytes
 	return "application/x-temporal-payload", body, err
 }
 

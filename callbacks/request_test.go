@@ -32,7 +32,7 @@ func payload(data string, meta ...string) *commonpb.Payload {
 // The table of spec/schedule-batch-nexus.md 3.3.
 func TestAPayloadAsContent(t *testing.T) {
 	whole := func(p *commonpb.Payload) string {
-		b, err := proto.Marshal(p)
+		b, err := proto.MarshalOptions{Deterministic: true}.Marshal(p)
 		if err != nil {
 			t.Fatal(err)
 		}

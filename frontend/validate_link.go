@@ -71,6 +71,14 @@ func linkParts(link *commonpb.Link) ([]linkPart, bool) {
 			{l.GetWorkflowId(), "workflow link must not have an empty workflow ID field"},
 			{l.GetRunId(), "workflow link must not have an empty run ID field"},
 		}, true
+	case *commonpb.Link_Callback_:
+		l := v.Callback
+		return []linkPart{
+			{l.GetNamespace(), "callback link must not have an empty namespace field"},
+			{l.GetExecution().GetBusinessId(), "callback link must not have an empty business ID field"},
+			{l.GetExecution().GetRunId(), "callback link must not have an empty run ID field"},
+			{l.GetRequestId(), "callback link must not have an empty request ID field"},
+		}, true
 	}
 	return nil, false
 }

@@ -118,6 +118,10 @@ func TestStartIsValidated(t *testing.T) {
 		{"a link without namespace", func(r *start) {
 			r.Links = []*commonpb.Link{{Variant: &commonpb.Link_WorkflowEvent_{WorkflowEvent: &commonpb.Link_WorkflowEvent{}}}}
 		}, codes.InvalidArgument, "workflow event link must not have an empty namespace field"},
+		{"a link to half a callback", func(r *start) {
+			r.Links = []*commonpb.Link{{Variant: &commonpb.Link_Callback_{Callback: &commonpb.Link_Callback{Namespace: "ns",
+				Execution: &commonpb.Execution{BusinessId: "w", RunId: "r"}}}}}
+		}, codes.InvalidArgument, "callback link must not have an empty request ID field"},
 		{"time skipping", func(r *start) { r.TimeSkippingConfig = &commonpb.TimeSkippingConfig{} }, codes.Unimplemented, "The Time-Skipping feature is not enabled for namespace."},
 		{"an override without version", func(r *start) {
 			r.VersioningOverride = &workflowpb.VersioningOverride{Override: &workflowpb.VersioningOverride_Pinned{}}
