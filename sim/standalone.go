@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
+	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
@@ -46,6 +48,15 @@ func (w *world) actAlone() {
 		w.insistOn(id, "reset", &standalone.Reset{Request: &workflowservice.ResetActivityExecutionRequest{
 			RequestId: request, KeepPaused: w.oneIn(2), ResetHeartbeat: w.oneIn(2), RestoreOriginalOptions: w.oneIn(2),
 			Jitter: durationpb.New(w.between(0, 5*time.Second))}})
+	case n < 85:
+		w.insistOn(id, "update", &standalone.UpdateOptions{Request: &workflowservice.UpdateActivityExecutionOptionsRequest{
+			RequestId: request, Identity: "client",
+			ActivityOptions: &activitypb.ActivityOptions{
+				TaskQueue:           &taskqueuepb.TaskQueue{Name: activityQueueName},
+				StartToCloseTimeout: durationpb.New(w.between(2*time.Second, 10*time.Second)),
+				Priority:            &commonpb.Priority{PriorityKey: int32(w.chance.IntN(6))},
+			},
+			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"task_queue.name", "start_to_close_timeout", "priority"}}}})
 	default:
 		w.reader.readAlone(id)
 	}
