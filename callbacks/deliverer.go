@@ -33,6 +33,9 @@ type Options struct {
 	// 64 MiB.
 	MaxWaiting      int
 	MaxWaitingBytes int
+	// Drain is how long Stop lets requests under way be answered: those that are
+	// cut off are made again when the server is back. Defaults to 2 s.
+	Drain time.Duration
 	// Clock tells the time. Defaults to the machine's.
 	Clock clock.Clock
 	// Log takes what an operator should see. Defaults to nowhere.
@@ -49,6 +52,9 @@ func (o Options) withDefaults() Options {
 		if *f.field <= 0 {
 			*f.field = f.value
 		}
+	}
+	if o.Drain <= 0 {
+		o.Drain = 2 * time.Second
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System
@@ -79,6 +85,8 @@ type Deliverer struct {
 		waiting int
 		bytes   int
 		flying  int
+		// stopping: nothing more is sent.
+		stopping bool
 	}
 }
 
@@ -196,7 +204,7 @@ func (x *Deliverer) list(dest *destination) {
 
 // start sends what may be sent. The mutex is held.
 func (x *Deliverer) start() {
-	for x.mu.flying < x.opt.MaxInFlight && len(x.mu.next) > 0 {
+	for x.mu.flying < x.opt.MaxInFlight && len(x.mu.next) > 0 && !x.mu.stopping {
 		dest := x.mu.next[0]
 		x.mu.next = x.mu.next[1:]
 		dest.listed = false
@@ -210,9 +218,7 @@ func (x *Deliverer) start() {
 		dest.breaker.begin()
 		x.metrics.waiting.Set(float64(x.mu.waiting))
 		x.metrics.flying.Set(float64(x.mu.flying))
-		if !x.group.Go(func(<-chan struct{}) { x.carryOut(dest, j) }) {
-			return // stopped: nobody waits for reports any more
-		}
+		x.group.Go(func(<-chan struct{}) { x.carryOut(dest, j) })
 		x.list(dest)
 	}
 }
@@ -308,12 +314,18 @@ func unsendable(err error) callback.Answer {
 	return rejected(&nexus.HandlerError{Type: nexus.HandlerErrorTypeBadRequest, Message: err.Error()})
 }
 
-// Stop cuts off the requests under way and waits until all is still, or ctx
-// ends. What was not delivered is tried again by the executions when the server
-// runs again. It may be called again.
+// Stop sends nothing more, lets the requests under way be answered for a while,
+// then cuts them off, and waits until all is still, or ctx ends. What was not
+// delivered is tried again by the executions when the server runs again. It may
+// be called again.
 func (x *Deliverer) Stop(ctx context.Context) error {
-	x.cancel()
+	x.mu.Lock()
+	x.mu.stopping = true
+	x.mu.Unlock()
+	enough := time.AfterFunc(x.opt.Drain, x.cancel)
+	defer enough.Stop()
 	err := x.group.Stop(ctx)
+	x.cancel()
 	x.client.CloseIdleConnections()
 	return err
 }
