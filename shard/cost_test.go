@@ -6,7 +6,11 @@ import (
 	"testing"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
+
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/callback"
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/store/memstore"
 )
@@ -45,6 +49,35 @@ func TestCostOfAStandaloneActivity(t *testing.T) {
 	c.compare(recorded{commits: 2, rows: 13, bytes: 1170})
 }
 
+// TestCostOfACallback is the same with a completion callback: one commit more,
+// and its row three times (attached, under way, delivered).
+func TestCostOfACallback(t *testing.T) {
+	c := newCosting(t)
+	for n := range costCount {
+		id := fmt.Sprintf("activity-%d", 1000+n)
+		start := startAlone(id)
+		start.Request.CompletionCallbacks = callbacksTo("https://hooks.example.com/done")
+		c.do(activityID(id), "", start)
+		c.do(activityID(id), "", completeAlone(<-c.started))
+		for delivered := false; !delivered; {
+			err := c.host.ViewActivity(t.Context(), activityID(id), "", func(run *standalone.Run) {
+				delivered = run.Callbacks[1].Status == enumspb.CALLBACK_STATE_SUCCEEDED
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	c.compare(recorded{commits: 3, rows: 20, bytes: 1940})
+}
+
+// acceptingDeliverer is receivers that take everything at once.
+type acceptingDeliverer struct{}
+
+func (acceptingDeliverer) Deliver(_ *engine.Delivery, done func(callback.Answer)) {
+	done(callback.Answer{Verdict: callback.Accepted})
+}
+
 // costing runs executions one after another on the memory driver.
 type costing struct {
 	*testing.T
@@ -60,7 +93,7 @@ func newCosting(t *testing.T) *costing {
 	c := &costing{T: t, started: make(chan any, 16)}
 	host, err := Open(t.Context(), Options{
 		Driver: memstore.New(memstore.Options{}), Matcher: &eagerMatcher{started: c.started},
-		Namespaces: fakeNamespaces{}, Feed: discardFeed{}, Shards: 1, Metrics: &c.metrics,
+		Namespaces: fakeNamespaces{}, Feed: discardFeed{}, Deliverer: acceptingDeliverer{}, Shards: 1, Metrics: &c.metrics,
 	})
 	if err != nil {
 		t.Fatal(err)
