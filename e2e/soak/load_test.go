@@ -88,14 +88,19 @@ type load struct {
 	failure atomic.Value // the first
 }
 
-// one runs a unit from start to result.
-func (l *load) one(ctx context.Context) {
-	if err := l.try(ctx); err == nil {
-		l.done.Add(1)
-	} else if ctx.Err() == nil {
+// patience is how long a unit may take on a machine that has other work.
+const patience = 5 * time.Minute
+
+// one runs a unit from start to result. Once begun it is brought to its end.
+func (l *load) one() {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := l.try(ctx); err != nil {
 		l.failed.Add(1)
 		l.failure.CompareAndSwap(nil, err)
+		return
 	}
+	l.done.Add(1)
 }
 
 func (l *load) try(ctx context.Context) error {
@@ -138,7 +143,7 @@ func (l *load) capacity(ctx context.Context, probing time.Duration) float64 {
 	for range 64 {
 		callers.Go(func() {
 			for ctx.Err() == nil {
-				l.one(ctx)
+				l.one()
 			}
 		})
 	}
@@ -159,7 +164,7 @@ func (l *load) pace(ctx context.Context, rate float64) {
 			select {
 			case room <- struct{}{}:
 				units.Go(func() {
-					l.one(ctx)
+					l.one()
 					<-room
 				})
 			default:
