@@ -58,8 +58,7 @@ func (a *activityExecution) apply(c change) (grown int) {
 	own := c.(*standalone.Change)
 	a.Apply(own)
 	if a.change == nil {
-		kept := *own
-		a.change = &kept
+		a.change = own
 	} else {
 		mergeActivity(a.change, own)
 	}

@@ -24,7 +24,7 @@ type batch struct {
 
 	feed      []FeedEntry
 	feedOf    map[engine.RunKey]int // index in feed
-	replies   []func(fault error)
+	replies   []waiting
 	handovers []handover
 	offers    offers
 	letters   []*letter
@@ -70,11 +70,36 @@ func (s *shard) after(no uint64, f func(fault error)) {
 		f(nil)
 		return
 	}
-	b := s.open
+	b := s.batchOf(no)
+	b.replies = append(b.replies, waiting{f: f})
+}
+
+// batchOf is the batch of that number, which is not durable.
+func (s *shard) batchOf(no uint64) *batch {
 	for _, flying := range s.flying {
 		if flying.no == no {
-			b = flying
+			return flying
 		}
 	}
-	b.replies = append(b.replies, f)
+	return s.open
+}
+
+// waiting is what waits for a batch to be durable: a request that has its reply,
+// or, if that is nil, any function. (A function for each reply was an object for
+// each step.)
+type waiting struct {
+	r *request
+	f func(fault error)
+}
+
+// tell calls what has waited, with nil or with what went wrong.
+func (w waiting) tell(s *shard, fault error) {
+	switch {
+	case w.r == nil:
+		w.f(fault)
+	case fault != nil:
+		s.finish(w.r, nil, fault)
+	default:
+		s.finish(w.r, w.r.reply, w.r.err)
+	}
 }

@@ -37,6 +37,9 @@ type request struct {
 	peek func(h *held)
 	// told: done has been called.
 	told bool
+	// reply and err are what done is to be called with once a batch is durable.
+	reply any
+	err   error
 	// due: a deadline of the run, counted in dueFlying.
 	due bool
 }

@@ -47,6 +47,10 @@ type shard struct {
 	// ever written.
 	now time.Time
 
+	// stepEnv and fresh are what the present step is given.
+	stepEnv engine.Env
+	fresh   engine.Fresh
+
 	entries map[engine.ID]*entry
 	recent  recent
 	held    int
@@ -252,7 +256,7 @@ func (s *shard) discard(b *batch, fault error) {
 		s.opt.Matcher.Release(h.reservation)
 	}
 	for _, reply := range b.replies {
-		reply(fault)
+		reply.tell(s, fault)
 	}
 	b.replies, b.handovers = nil, nil
 }

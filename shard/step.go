@@ -49,12 +49,13 @@ func (s *shard) answer(r *request, reply any, err error) {
 	if e := s.entries[r.id]; e != nil {
 		last = e.lastBatch
 	}
-	s.after(last, func(fault error) {
-		if fault != nil {
-			reply, err = nil, fault
-		}
+	if last <= s.durable {
 		s.finish(r, reply, err)
-	})
+		return
+	}
+	r.reply, r.err = reply, err
+	b := s.batchOf(last)
+	b.replies = append(b.replies, waiting{r: r})
 }
 
 // admit begins to serve a request, or queues it behind others of its id.
@@ -278,7 +279,7 @@ func (s *shard) core(id engine.ID, run execution, in engine.Input) (res outcome,
 	return res, err
 }
 
-// env is what a step may know. An input that concerns an id may start something:
+// env is what a step may know, valid during it. An input that concerns an id may start something:
 // not in a namespace that is gone.
 func (s *shard) env(id engine.ID, concernsID bool) (*engine.Env, error) {
 	ns := s.opt.Namespaces.ByID(id.NamespaceID)
@@ -292,7 +293,9 @@ func (s *shard) env(id engine.ID, concernsID bool) (*engine.Env, error) {
 		// What runs in a namespace that is gone still times out and is removed.
 		ns = &engine.Namespace{ID: id.NamespaceID, Name: id.NamespaceID}
 	}
-	return &engine.Env{Now: s.now, Fresh: engine.NewFresh(s.opt.Seed()), Namespace: ns, Limits: s.opt.Limits}, nil
+	s.fresh = *engine.NewFresh(s.opt.Seed())
+	s.stepEnv = engine.Env{Now: s.now, Fresh: &s.fresh, Namespace: ns, Limits: s.opt.Limits}
+	return &s.stepEnv, nil
 }
 
 // setAside lets nothing happen to an execution any more: what a bug has brought

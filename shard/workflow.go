@@ -125,8 +125,7 @@ func (w *workflowExecution) apply(c change) (grown int) {
 	grown = otherParts + int(own.Info.HistorySizeBytes-w.sized)
 	w.sized = own.Info.HistorySizeBytes
 	if w.change == nil {
-		kept := *own
-		w.change = &kept
+		w.change = own // the step gave it away
 	} else {
 		merge(w.change, own)
 	}
