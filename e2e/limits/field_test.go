@@ -171,7 +171,7 @@ func startBounds() (all []bound) {
 			const head = "http://example.com/"
 			return startWithCallback(ctx, &commonpb.Callback_Nexus{Url: head + strings.Repeat("x", n-len(head))})
 		}},
-		bound{field: "start: callback header", most: 8192, atBound: codes.Unimplemented, past: "header size longer than max allowed size of 8192", send: func(ctx context.Context, n int) error {
+		bound{field: "start: callback header", most: 8192, past: "header size longer than max allowed size of 8192", send: func(ctx context.Context, n int) error {
 			return startWithCallback(ctx, &commonpb.Callback_Nexus{Url: "temporal://system", Header: map[string]string{"k": strings.Repeat("v", n-1)}})
 		}},
 	)
