@@ -55,7 +55,7 @@ func (f *following) enter(a arrival) {
 
 // commanded does to the book what the event of a command does.
 func (f *following) commanded(ev *historypb.HistoryEvent) {
-	id, at := ev.GetEventId(), f.world.now
+	id, at := ev.GetEventId(), ev.GetEventTime().AsTime()
 	switch x := ev.GetAttributes().(type) {
 	case *historypb.HistoryEvent_TimerStartedEventAttributes:
 		a := x.TimerStartedEventAttributes

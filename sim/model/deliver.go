@@ -41,6 +41,9 @@ func (w *world) forward(i int, lose bool) {
 				Reason: "by parent close policy", Identity: "history-service"}}, to.expectTakenBack(&x.m))
 		}
 	default:
+		if x.m.NeedsEvent() && x.m.Event == nil { // sent by a reset, about a copied event
+			x.m.Event = from.history[x.m.EventID-1]
+		}
 		w.tell("delivers %s", lazily(func() string { return describeMessage(&x.m) }))
 		reply, refusal, later := w.handOver(&x.m)
 		switch {

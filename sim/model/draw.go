@@ -36,7 +36,7 @@ var happenings = []happening{
 	{10, (*world).signal}, {3, (*world).cancel}, {1, (*world).terminate}, {1, (*world).remove}, {8, (*world).update},
 	{24, (*world).poll}, {26, (*world).complete}, {4, (*world).failTask}, {3, (*world).abortTask}, {1, (*world).resetSticky},
 	{10, (*world).pollActivity}, {14, (*world).answerActivity}, {5, (*world).heartbeat}, {2, (*world).abortActivity},
-	{2, (*world).pause}, {4, (*world).unpause}, {4, (*world).operate}, {12, (*world).due}, {8, (*world).sleep}, {22, (*world).deliver}, {1, (*world).crash},
+	{2, (*world).reset}, {2, (*world).pause}, {4, (*world).unpause}, {4, (*world).operate}, {12, (*world).due}, {8, (*world).sleep}, {22, (*world).deliver}, {1, (*world).crash},
 }
 
 var totalWeight = func() (n int) {

@@ -44,6 +44,8 @@ type expected struct {
 	births []arrival
 	// started describes the run that is to be born.
 	started begun
+	// prefix is what it begins with, if a reset has made it.
+	prefix *prefix
 	// vanished is a place in the buffer that a cancelled timer's firing leaves; with took.
 	vanished []arrival
 	// updates are what becomes of updates.

@@ -51,6 +51,9 @@ func (b *ledger) follow(w *world, l *life, c *workflow.Change, e *expected, repl
 func (b *ledger) begin(w *world, l *life, c *workflow.Change, e *expected) {
 	f := &following{ledger: b, world: w, l: l, e: &expected{optional: func(arrival) bool { return false }}, arrivals: e.births}
 	started := c.Batches[0][0]
+	if e.prefix != nil {
+		started = e.prefix.batches[0][0]
+	}
 	a := started.GetWorkflowExecutionStartedEventAttributes()
 	if a == nil {
 		w.fail("a run begins with %s", started.GetEventType())
@@ -69,11 +72,27 @@ func (b *ledger) begin(w *world, l *life, c *workflow.Change, e *expected) {
 	if p := a.GetParentWorkflowExecution(); p != nil {
 		b.parent.ID, b.parent.RunID, b.initiated = idOf(p.GetWorkflowId()), p.GetRunId(), a.GetParentInitiatedEventId()
 	}
+	if e.prefix != nil {
+		f.adopt(e.prefix, c, e.started.request)
+	} else {
+		f.firstEvents(c, e)
+	}
 	if e.born {
-		b.requests[e.started.request] = true
+		for id, s := range e.updates {
+			b.updates[id] = s
+		}
+	}
+	b.live, b.liveSince = liveOf(l.run), w.now
+	b.check(w, l)
+}
+
+// firstEvents are those behind the Started event of a new run.
+func (f *following) firstEvents(c *workflow.Change, e *expected) {
+	if e.born {
+		f.requests[e.started.request] = true
 	}
 	if len(e.births) == 0 {
-		b.attached = 1 // of a signal-with-start the id counts as the signal's
+		f.attached = 1 // of a signal-with-start the id counts as the signal's
 	}
 	for i, batch := range c.Batches {
 		for j, ev := range batch {
@@ -83,15 +102,8 @@ func (b *ledger) begin(w *world, l *life, c *workflow.Change, e *expected) {
 		}
 	}
 	if len(f.arrivals) > 0 {
-		w.fail("%v did not come with the start", f.arrivals)
+		f.world.fail("%v did not come with the start", f.arrivals)
 	}
-	if e.born {
-		for id, s := range e.updates {
-			b.updates[id] = s
-		}
-	}
-	b.live, b.liveSince = liveOf(l.run), w.now
-	b.check(w, l)
 }
 
 // following is one change being entered.

@@ -38,6 +38,9 @@ type world struct {
 	letters []*letter
 	posted  []engine.Message
 
+	// base of the reset that is under way.
+	base *life
+
 	story *story
 	// wrong, if set, spoils what the machine did, to see that it is noticed.
 	wrong func(*world, *life, *workflow.Change)
@@ -56,8 +59,9 @@ type life struct {
 	run  *workflow.Run
 	book *ledger
 	rows map[rowKey][]byte
-	// history is what was written, decoded.
+	// history is what was written, decoded, and the same in its batches.
 	history []*historypb.HistoryEvent
+	batches [][]*historypb.HistoryEvent
 	deleted bool
 	// tokens were handed to workers, latest last.
 	tokens   []workflow.TaskToken
@@ -191,6 +195,13 @@ func (w *world) take(l *life, id engine.ID, e *expected, step func() (*workflow.
 	} else if l != nil && e.changes(l.book) {
 		w.fail("nothing changed, but %s was expected", e)
 	}
+	if res.Base != nil {
+		w.base.run.Apply(res.Base)
+		w.commit(w.base, res.Base)
+		if len(res.Base.Batches) > 0 {
+			w.fail("I2: a reset has written to the run it began from")
+		}
+	}
 	if res.New != nil {
 		w.birth(res.New, e)
 	} else if e.born {
@@ -245,6 +256,9 @@ func (w *world) birth(n *workflow.Newborn, e *expected) {
 	w.tell("    %s is born", l)
 	w.current[l.key.Name] = l
 	w.lives = append(w.lives, l)
+	if e.prefix != nil {
+		l.inherit(e.prefix)
+	}
 	w.commit(l, n.Change)
 	l.book.begin(w, l, n.Change, e)
 }
@@ -266,6 +280,7 @@ func (w *world) commit(l *life, c *workflow.Change) {
 	}
 	for _, batch := range c.Batches {
 		l.history = append(l.history, batch...)
+		l.batches = append(l.batches, batch)
 	}
 	for _, t := range c.Withdrawn {
 		i := slices.Index(w.offers, t)
