@@ -8,6 +8,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	updatepb "go.temporal.io/api/update/v1"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/standalone"
@@ -86,6 +87,8 @@ func (a *auditor) answered(id engine.ID, runID string, in engine.Input, reply an
 	case *workflow.Signal:
 		// Without a run id nobody says which run it went to.
 		a.signaledSomewhere(id, in.Request.SignalName)
+	case *workflow.ResetWorkflow:
+		a.wasReset(id, in, reply.(*workflowservice.ResetWorkflowExecutionResponse))
 	case *workflow.CompleteWorkflowTask:
 		a.taskCompleted(in, reply)
 	case *workflow.HeartbeatActivity:

@@ -25,6 +25,8 @@ type events4 struct {
 	others  map[int64]*otherLife
 	signals map[string]int // how often each name came
 	updates map[string]*updateLife
+	// resetBy is the event with which a run's own history begins, after a reset.
+	resetBy *historypb.HistoryEvent
 	paused  bool
 	closed  bool
 }
@@ -152,6 +154,9 @@ func (e *events4) addTask(ev *historypb.HistoryEvent) string {
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:
 		a := ev.GetWorkflowTaskFailedEventAttributes()
 		scheduled, started = a.ScheduledEventId, a.StartedEventId
+		if a.GetCause() == enumspb.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW {
+			e.resetBy = ev
+		}
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
 		a := ev.GetWorkflowTaskTimedOutEventAttributes()
 		scheduled, started = a.ScheduledEventId, a.StartedEventId
@@ -314,8 +319,14 @@ func (e *events4) addUpdate(ev *historypb.HistoryEvent) string {
 
 // compareUpdates: the state and the history know the same updates.
 func (l *life) compareUpdates() string {
-	if len(l.updates) != len(l.state.Updates) {
-		return fmt.Sprintf("I8: %d updates in the history, %d in the state", len(l.updates), len(l.state.Updates))
+	accepted := 0
+	for _, u := range l.state.Updates {
+		if u.AcceptedEventID != 0 { // else it was admitted by a reset
+			accepted++
+		}
+	}
+	if len(l.updates) != accepted {
+		return fmt.Sprintf("I8: %d updates in the history, %d in the state", len(l.updates), accepted)
 	}
 	for id, u := range l.updates {
 		s := l.state.Updates[id]

@@ -63,13 +63,10 @@ func (o *observer) checkWoken(run engine.RunKey, next, armed time.Time, tell fun
 	}
 }
 
-// checkSignals: a signal from a workflow has one receiver, and reaches each of
-// its runs once (I8; the second half is checked where histories are read).
-//
-// A signal to whatever run is current may reach two runs of its receiver: when
-// the answer of the first is lost in a crash and the receiver has begun a new
-// run meanwhile, the repetition finds a run that does not know its request id.
-// The API's own deduplication is by run, too.
+// checkSignals: a signal from a workflow reaches one run of one receiver, once
+// (I8; the last is checked where histories are read). Runs made by a reset have
+// what their base has. That a repetition is recognised takes the run that has
+// got it: it must not have been deleted.
 func (o *observer) checkSignals() {
 	seen := map[string]*life{}
 	for _, l := range o.order {
@@ -79,6 +76,12 @@ func (o *observer) checkSignals() {
 			}
 			if other := seen[name]; other != nil && other.key.ID != l.key.ID {
 				o.broken("I8: %s reached %s and %s", name, short(other.key), short(l.key))
+			}
+			if l.resetBy != nil {
+				continue
+			}
+			if other := seen[name]; other != nil && other != l && !other.gone && !o.auditor.deleted[l.key.ID] {
+				o.broken("I8: %s reached %s and then %s", name, short(other.key), short(l.key))
 			}
 			seen[name] = l
 		}

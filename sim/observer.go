@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -39,6 +40,10 @@ type life struct {
 	state  *workflow.Run // nil once deleted
 	gone   bool
 	lastly time.Time // when its state was last seen
+	// shared: what it has in common with the base of its reset was compared;
+	// replayed: so many events were replayed and compared with the state.
+	shared   bool
+	replayed int
 	events4
 }
 
@@ -167,6 +172,7 @@ func (o *observer) readHistory(l *life, first int64, value []byte) {
 	if first != int64(len(l.events))+1 || batch.First != first {
 		o.broken("I2: the history of %s goes on with event %d after %d", short(l.key), first, len(l.events))
 	}
+	copied := o.copied(l, first, value)
 	l.rows[first] = value
 	for _, ev := range events {
 		if ev.EventId != int64(len(l.events))+1 {
@@ -176,7 +182,9 @@ func (o *observer) readHistory(l *life, first int64, value []byte) {
 		if wrong := l.add(ev); wrong != "" {
 			o.broken("%s of %s, event %d:\n%s", wrong, short(l.key), ev.EventId, l.tell())
 		}
-		o.auditor.lostStart(l, ev)
+		if !copied {
+			o.auditor.lostStart(l, ev)
+		}
 	}
 }
 
@@ -208,6 +216,8 @@ func (o *observer) settle(l *life, loader *record.Loader, rows int) {
 		o.checkCallback(l.key, n, l.state.Callbacks[n], l.told(l.state.Callbacks[n]), l.tell)
 	}
 	o.checkPaused(l)
+	o.checkReset(l)
+	o.checkReplay(l)
 }
 
 // mayBeGone reports whether a run was to be deleted by now.
@@ -308,14 +318,9 @@ func (o *observer) left() string {
 	return b.String()
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func sortedNumbers[V any](m map[int64]V) []int64 { return slices.Sorted(maps.Keys(m)) }
 
 // tell is the history of a run, a line an event.
 func (l *life) tell() string {

@@ -15,6 +15,7 @@ import (
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	updatepb "go.temporal.io/api/update/v1"
 )
 
 // script is what a workflow of the simulation does: steps one after the other.
@@ -106,7 +107,8 @@ type past struct {
 	tasks      int  // completed
 	attempt    int32
 	scheduled  map[int64]*activityPast
-	updates    map[string]bool // accepted: answered or not, by update id
+	updates    map[string]bool              // accepted: answered or not, by update id
+	admitted   map[string]*updatepb.Request // by an event, after a reset
 }
 
 type activityPast struct {
@@ -124,6 +126,7 @@ func read(run string, events []*historypb.HistoryEvent) *past {
 		run: run, activities: map[string]*activityPast{}, timers: map[string]*timerPast{},
 		children: map[string]*bool{}, others: map[string]*bool{}, byID: map[int64]*bool{},
 		markers: map[string]bool{}, scheduled: map[int64]*activityPast{}, updates: map[string]bool{},
+		admitted: map[string]*updatepb.Request{},
 	}
 	for _, ev := range events {
 		p.read(ev)
@@ -153,7 +156,11 @@ func (p *past) read(ev *historypb.HistoryEvent) {
 		p.failed = true
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
 		p.tasks++
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED:
+		req := ev.GetWorkflowExecutionUpdateAdmittedEventAttributes().Request
+		p.admitted[req.GetMeta().GetUpdateId()] = req
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+		delete(p.admitted, ev.GetWorkflowExecutionUpdateAcceptedEventAttributes().ProtocolInstanceId)
 		p.updates[ev.GetWorkflowExecutionUpdateAcceptedEventAttributes().ProtocolInstanceId] = false
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED:
 		p.updates[ev.GetWorkflowExecutionUpdateCompletedEventAttributes().GetMeta().GetUpdateId()] = true

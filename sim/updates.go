@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -62,7 +63,11 @@ func (wk *worker) answerUpdates(request *workflowservice.RespondWorkflowTaskComp
 			answer(id)
 		}
 	}
-	for _, u := range t.Updates {
+	requests := slices.Clone(t.Updates)
+	for _, id := range sortedKeys(p.admitted) { // these come in the history
+		requests = append(requests, p.admitted[id])
+	}
+	for _, u := range requests {
 		id := u.GetMeta().GetUpdateId()
 		switch wk.chance.IntN(6) {
 		case 0: // it has not heard of updates

@@ -46,7 +46,7 @@ func (w *world) act() {
 		return
 	}
 	id := workflowID(w.chance.IntN(workflowIDs))
-	switch n := w.chance.IntN(162); {
+	switch n := w.chance.IntN(170); {
 	case n < 45:
 		w.start(id)
 	case n < 80:
@@ -63,6 +63,8 @@ func (w *world) act() {
 		w.update(id)
 	case n < 142:
 		w.operate(id)
+	case n < 150:
+		w.reset(id)
 	default:
 		w.reader.read(idOf(id))
 	}

@@ -75,8 +75,8 @@ func (r *Replay) updateAccepted(ev *historypb.HistoryEvent) error {
 		AcceptedBatchID: r.draft.batchID(),
 		RequestBytes:    int64(proto.Size(a.GetAcceptedRequest())),
 	}
-	if was := r.draft.updates.get(a.GetProtocolInstanceId()); was != nil {
-		u.AdmittedEventID, u.RequestBytes = was.AdmittedEventID, was.RequestBytes
+	if was := r.draft.updates.get(a.GetProtocolInstanceId()); was != nil && a.GetAcceptedRequest() == nil {
+		u.RequestBytes = was.RequestBytes
 	}
 	r.draft.updates.put(a.GetProtocolInstanceId(), u)
 	r.draft.attachToUpdate(a.GetProtocolInstanceId(), a.GetAcceptedRequest().GetRequestId(), a.GetAcceptedRequest().GetCompletionCallbacks(), ev)

@@ -14,8 +14,8 @@ import (
 // Update is an update that a worker has accepted. Its request is in the event of
 // its acceptance, its outcome in that of its completion.
 type Update struct {
-	// AdmittedEventID is the event of an update that a reset has applied again;
-	// 0 for all others, whose admission is no event.
+	// AdmittedEventID is the event of an update that a reset has applied again,
+	// until a worker accepts it; 0 for all others, whose admission is no event.
 	AdmittedEventID int64
 	// AcceptedEventID is 0 while no worker has accepted an admitted one.
 	AcceptedEventID int64

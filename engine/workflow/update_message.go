@@ -104,8 +104,8 @@ func (c *completion) acceptUpdate(updateID string, a *updatepb.Acceptance) error
 			AcceptedRequest:                  req,
 		}}
 	u := &Update{AcceptedBatchID: c.batchID(), RequestBytes: int64(proto.Size(req))}
-	if was != nil {
-		u.AdmittedEventID, u.RequestBytes = was.AdmittedEventID, was.RequestBytes
+	if req == nil { // it is in the event of its admission
+		u.RequestBytes = was.RequestBytes
 	}
 	u.AcceptedEventID = c.append(ev)
 	c.updates.put(updateID, u)

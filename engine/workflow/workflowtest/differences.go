@@ -36,14 +36,25 @@ func Differences(replayed, run *workflow.Run) []string {
 	}
 	// A rejection leaves no event; the next task's tells of it, unless it is the
 	// answer to a heartbeat.
-	told.Updates = accepted(told.Updates)
-	lived.Updates = accepted(lived.Updates)
+	told.Updates, lived.Updates = accepted(told.Updates), accepted(lived.Updates)
+	// Callbacks are numbered as they came; history has some in another order,
+	// since events wait while a workflow task is started.
+	told.Callbacks, lived.Callbacks = renumbered(told.Callbacks), renumbered(lived.Callbacks)
 	var diff differences
 	if told.Info.FirstTaskDone && (!run.Info.FirstTaskDone || run.Info.AwaitsParent) {
 		diff = append(diff, "Info.FirstTaskDone: there was a workflow task, and the run waits for its first one")
 	}
 	diff.compare("Run", reflect.ValueOf(told), reflect.ValueOf(*lived))
 	return diff
+}
+
+func renumbered(callbacks map[int64]*callback.State) map[int64]*callback.State {
+	all := slices.SortedFunc(maps.Values(callbacks), func(a, b *callback.State) int { return strings.Compare(a.RequestID, b.RequestID) })
+	again := make(map[int64]*callback.State, len(all))
+	for i, s := range all {
+		again[int64(i)] = s
+	}
+	return again
 }
 
 func accepted(updates map[string]*workflow.Update) map[string]*workflow.Update {
