@@ -13,7 +13,8 @@ type Reset struct {
 	ResetHeartbeat bool
 	// KeepPaused leaves a paused activity paused.
 	KeepPaused bool
-	// Jitter: an attempt nobody has is handed out at a random time within it.
+	// Jitter: an attempt nobody has is handed out at a random time within it,
+	// unless it stays paused.
 	Jitter time.Duration
 	// Original are the options to go back to; nil keeps the present ones.
 	Original *Options
@@ -47,7 +48,11 @@ func (s *State) Reset(env *engine.Env, r Reset) *State {
 		if r.ResetHeartbeat {
 			next.HeartbeatDetails = nil
 		}
-		next.handOutAt(env.Now.Add(env.Fresh.Duration(r.Jitter)))
+		at := env.Now
+		if !next.Paused {
+			at = at.Add(env.Fresh.Duration(r.Jitter))
+		}
+		next.handOutAt(at)
 	}).State
 }
 
