@@ -94,14 +94,14 @@ func (e *examiner) slots() error {
 	return nil
 }
 
-// occupied are the slots in which some of the families have rows; all of them
-// where that cannot be told, so that what is unreadable is met again and named.
+// occupied are the slots in which some of the families have rows. Where that
+// cannot be told of one family, the others know: what has state has history too.
 func (e *examiner) occupied(from, to store.Family) iter.Seq[store.Slot] {
 	has := [store.Slots + 1]bool{}
 	for family := from; family <= to; family++ {
 		slots, err := e.store.Occupied(family)
-		for slot := range has {
-			has[slot] = has[slot] || err != nil
+		if err != nil {
+			e.report.find("rows-unreadable", families[family-1].name, "%v", err)
 		}
 		for _, slot := range slots {
 			has[min(slot, store.SystemSlot)] = true

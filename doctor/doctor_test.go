@@ -194,7 +194,7 @@ var harms = map[string]struct {
 }{
 	"store-unreadable": {func(p *patient) { p.flip(p.file("MANIFEST-*"), 20) }, "store"},
 	"table-damaged":    {func(p *patient) { p.flip(p.file("*.sst"), 100) }, ".sst"},
-	"rows-unreadable":  {func(p *patient) { p.flip(p.file("*.sst"), 100) }, "of slot"},
+	"rows-unreadable":  {func(p *patient) { p.flip(p.file("*.sst"), 100) }, "current"},
 	"epoch-damaged": {func(p *patient) {
 		p.operate(func(p *patient) { p.put(store.Key{Slot: store.SystemSlot, Name: []byte("epoch")}, make([]byte, 13)) })
 	}, "store"},

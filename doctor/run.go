@@ -201,7 +201,12 @@ func (e *examiner) checkReferences(r *run, run *workflow.Run) {
 		expect("a cancellation", id, x.BatchID, enumspb.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED)
 	}
 	for id, u := range run.Updates {
-		expect("update "+id, u.AcceptedEventID, u.AcceptedBatchID, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED)
+		if u.AdmittedEventID > 0 {
+			expect("the admission of update "+id, u.AdmittedEventID, 0, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED)
+		}
+		if u.AcceptedEventID > 0 || u.AdmittedEventID == 0 {
+			expect("update "+id, u.AcceptedEventID, u.AcceptedBatchID, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED)
+		}
 		if u.CompletedEventID > 0 {
 			expect("the outcome of update "+id, u.CompletedEventID, u.CompletedBatchID, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED)
 		}

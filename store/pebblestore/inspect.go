@@ -95,7 +95,8 @@ func (i *Inspection) Scan(ctx context.Context, from, to store.Key, visit func(st
 	return errors.Join(visitAll(ctx, it, visit), mapError(it.Close()))
 }
 
-// Occupied are the slots in which a family has rows.
+// Occupied are the slots in which a family has rows; with an error, those that
+// were found before it.
 func (i *Inspection) Occupied(family store.Family) (slots []store.Slot, err error) {
 	it, err := i.db.NewIter(&pebble.IterOptions{LowerBound: []byte{byte(family)}, UpperBound: []byte{byte(family) + 1}})
 	if err != nil {
@@ -104,7 +105,7 @@ func (i *Inspection) Occupied(family store.Family) (slots []store.Slot, err erro
 	for valid := it.First(); valid; {
 		key, err := parseKey(it.Key())
 		if err != nil {
-			return nil, errors.Join(err, it.Close())
+			return slots, errors.Join(err, it.Close())
 		}
 		slots = append(slots, key.Slot)
 		valid = it.SeekGE(appendKey(nil, store.Key{Family: family, Slot: key.Slot + 1}))
