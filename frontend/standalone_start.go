@@ -95,11 +95,12 @@ func checkActivityOnConflict(r *workflowservice.StartActivityExecutionRequest) e
 	return nil
 }
 
+// checkUserMetadata bounds the texts, without what describes how they are encoded.
 func checkUserMetadata(m *sdkpb.UserMetadata) error {
-	if n := proto.Size(m.GetSummary()); n > maxSummaryBytes {
+	if n := len(m.GetSummary().GetData()); n > maxSummaryBytes {
 		return invalidf("user_metadata.summary exceeds size limit. Length=%d Limit=%d", n, maxSummaryBytes)
 	}
-	if n := proto.Size(m.GetDetails()); n > maxDetailsBytes {
+	if n := len(m.GetDetails().GetData()); n > maxDetailsBytes {
 		return invalidf("user_metadata.details exceeds size limit. Length=%d Limit=%d", n, maxDetailsBytes)
 	}
 	return nil

@@ -52,11 +52,11 @@ func TestActivityStartIsValidated(t *testing.T) {
 		}, "on_conflict_options: attach_request_id requires at least one completion callback or link"},
 		{"a large input", func(r *activityStart) { r.Input = payload(2 << 20) }, "input exceeds length limit"},
 		{"a large summary", func(r *activityStart) {
-			r.UserMetadata = &sdkpb.UserMetadata{Summary: &commonpb.Payload{Data: make([]byte, 398)}}
+			r.UserMetadata = &sdkpb.UserMetadata{Summary: &commonpb.Payload{Data: make([]byte, 401)}}
 		}, "user_metadata.summary exceeds size limit. Length=401 Limit=400"},
 		{"large details", func(r *activityStart) {
-			r.UserMetadata = &sdkpb.UserMetadata{Details: &commonpb.Payload{Data: make([]byte, 20000)}}
-		}, "user_metadata.details exceeds size limit. Length=20004 Limit=20000"},
+			r.UserMetadata = &sdkpb.UserMetadata{Details: &commonpb.Payload{Data: make([]byte, 20001)}}
+		}, "user_metadata.details exceeds size limit. Length=20001 Limit=20000"},
 		{"an unknown attribute", func(r *activityStart) {
 			r.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{"Nope": {}}}
 		}, "Namespace ns has no mapping defined for search attribute Nope"},

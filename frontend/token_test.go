@@ -123,7 +123,7 @@ func FuzzTokenFields(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		for _, list := range []func(*tokenFields){
 			workflowTokenFields(&workflow.TaskToken{}), activityTokenFields(&workflow.ActivityToken{}),
-			attemptTokenFields(&standalone.Token{}),
+			attemptTokenFields(&standalone.Token{}), activityWaitFields(&activityWait{}),
 			queryTokenFields(&queryToken{}), historyPageFields(&historyPage{}), namePageFields(&namePage{}),
 		} {
 			list(&tokenFields{buf: b, reading: true})
