@@ -223,3 +223,25 @@ func TestChildReportsToResetParent(t *testing.T) {
 		})
 	}
 }
+
+// A reset of a history of 50,000 events, most of it shared: what it costs the
+// shard, and how long the others of the shard wait for it at most.
+func BenchmarkResetOfALongHistory(b *testing.B) {
+	w := newWorld(b)
+	w.do("a", "", startOf("a"))
+	const tasks, markers = 100, 500
+	commands := make([]*commandpb.Command, markers)
+	for i := range commands {
+		commands[i] = markerCommand(100)
+	}
+	for range tasks {
+		w.do("a", "", completeTask(w.take().(*workflow.TaskStarted), commands...))
+		w.do("a", "", signalOf("a", fmt.Sprint(w.clock.Now(), w.matcher.last)))
+	}
+	base := w.state("a", "")
+	for n := 0; b.Loop(); n++ {
+		w.reset("a", base.Key.RunID, resetOf(base.Info.LastCompletedStartedID+1, fmt.Sprint("q", n)))
+	}
+	b.ReportMetric(float64(base.Info.NextEventID), "events")
+	b.ReportMetric(float64(base.Info.HistorySizeBytes)/(1<<20), "MiB")
+}
