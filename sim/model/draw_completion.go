@@ -170,10 +170,7 @@ func (x *answer) timer() {
 }
 
 func (x *answer) cancelTimer() {
-	var all []string
-	for _, name := range sortedKeys(x.b.timers) {
-		all = append(all, name)
-	}
+	all := sortedKeys(x.b.timers)
 	for _, a := range x.b.buffer {
 		if a.what == enumspb.EVENT_TYPE_TIMER_FIRED {
 			all = append(all, a.name)

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	updatepb "go.temporal.io/api/update/v1"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
@@ -41,7 +40,6 @@ type ledger struct {
 	// live is the stamp of the one token that is good; 0 when none is.
 	live      int64
 	liveSince time.Time
-	request   string // of the poll that got it
 	// scheduled, started: of the workflow task as history shows it.
 	scheduled, started bool
 	scheduledAt        time.Time
@@ -122,16 +120,6 @@ func (b *ledger) crashed(now time.Time, speculative bool) {
 	}
 }
 
-// closeBuffered reports whether an activity's end waits in the buffer.
-func (b *ledger) closeBuffered(id int64) bool {
-	for _, x := range b.buffer {
-		if x.about == id && isActivityEnd(x.what) {
-			return true
-		}
-	}
-	return false
-}
-
 // fireBuffered is the place in the buffer of the firing of a timer; -1 for none.
 func (b *ledger) fireBuffered(name string) int {
 	for i, x := range b.buffer {
@@ -204,11 +192,4 @@ func (a *act) learn(run *workflow.Run, id int64) {
 	if s.StartedTime.IsZero() {
 		a.stamp, a.request = 0, ""
 	}
-}
-
-func updateIDs(sent []*updatepb.Request) (ids []string) {
-	for _, r := range sent {
-		ids = append(ids, r.GetMeta().GetUpdateId())
-	}
-	return ids
 }

@@ -17,11 +17,9 @@ const scriptLength = 250
 
 // played is what became of a world.
 type played struct {
-	steps   uint64
-	runs    int
-	crashes int
-	broken  string // what does not hold; empty for nothing
-	story   []string
+	steps  uint64
+	broken string // what does not hold; empty for nothing
+	story  []string
 }
 
 // play lets the world of a seed live, and, if it breaks, once more to tell of it.
