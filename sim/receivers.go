@@ -145,15 +145,19 @@ func (l *life) told(s *callback.State) bool {
 	if u := l.state.Updates[s.UpdateID]; u != nil && u.CompletedEventID != 0 {
 		return true
 	}
-	return !l.state.Open() && (s.UpdateID != "" || !handedOn(l))
+	return !l.state.Open() && !replaced(l) && (s.UpdateID != "" || !handedOn(l))
 }
 
-// handedOn reports whether a closed run has given its callbacks to the next, or a
-// reset has.
+// replaced reports whether a reset has put another run in the place of this one:
+// that one has its callbacks, those of updates among them.
+func replaced(l *life) bool {
+	return l.state.Info.Status == enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED && l.state.Info.NewRunID != ""
+}
+
+// handedOn reports whether a closed run has given its callbacks to the next.
 func handedOn(l *life) bool {
 	last := l.events[len(l.events)-1]
-	reset := last.EventType == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED && l.state.Info.NewRunID != ""
-	return reset || l.state.Info.Status == enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW ||
+	return l.state.Info.Status == enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW ||
 		last.GetWorkflowExecutionFailedEventAttributes().GetRetryState() == enumspb.RETRY_STATE_IN_PROGRESS ||
 		last.GetWorkflowExecutionTimedOutEventAttributes().GetRetryState() == enumspb.RETRY_STATE_IN_PROGRESS
 }

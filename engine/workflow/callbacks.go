@@ -88,11 +88,20 @@ func (d *draft) closeCallbacks(ev *historypb.HistoryEvent) {
 		switch {
 		case !s.Waiting():
 		case s.UpdateID != "":
-			d.call(n, s, ev, outcomeCompletion(d.cutOff(s.UpdateID).Outcome))
+			if !d.reborn || d.leavesBehind(s.UpdateID) {
+				d.call(n, s, ev, outcomeCompletion(d.cutOff(s.UpdateID).Outcome))
+			}
 		case !handsOn(ev) && !d.reborn:
 			d.call(n, s, ev, CompletionOf(ev))
 		}
 	}
+}
+
+// leavesBehind reports whether the run that a reset puts in the place of this one
+// knows nothing of the update.
+func (d *draft) leavesBehind(updateID string) bool {
+	u := d.updates.get(updateID)
+	return d.leavesUpdates != 0 && (u == nil || u.AcceptedEventID >= d.leavesUpdates)
 }
 
 // call begins to deliver, because of the event.
@@ -153,10 +162,15 @@ func (d *draft) dueCallbacks() (worked bool) {
 	return worked
 }
 
-// unrecordedCompletion is the end of what no event tells of: an update that its
-// run has left unfinished.
+// unrecordedCompletion is the end of what no event tells of: an update that was
+// rejected, or that its run has left unfinished.
 func (d *draft) unrecordedCompletion(s *callback.State) *engine.Completion {
-	if u := d.updates.get(s.UpdateID); u != nil && u.CompletedEventID == 0 {
+	switch u := d.updates.get(s.UpdateID); {
+	case s.UpdateID == "":
+		return nil
+	case u == nil:
+		return rejectedCompletion()
+	case u.CompletedEventID == 0:
 		return outcomeCompletion(d.cutOff(s.UpdateID).Outcome)
 	}
 	return nil

@@ -54,6 +54,7 @@ func (r *Replay) updateAdmitted(ev *historypb.HistoryEvent) error {
 		AdmittedEventID: ev.GetEventId(),
 		RequestBytes:    int64(proto.Size(req)),
 	})
+	r.draft.attachToUpdate(req.GetMeta().GetUpdateId(), req.GetRequestId(), req.GetCompletionCallbacks(), ev)
 	return nil
 }
 
@@ -64,6 +65,7 @@ func (r *Replay) dropRejected() {
 	for id := range d.updates.changed {
 		if u := d.updates.get(id); u != nil && u.seenBy(d.info.LastCompletedStartedID) {
 			d.updates.remove(id)
+			d.dropCallbacks(id)
 		}
 	}
 }

@@ -59,6 +59,12 @@ func resetWorkflow(env *engine.Env, id engine.ID, current *Run, in *ResetWorkflo
 	forkID := res.New.Run.Start.Reset.EventID
 	if current != nil && current.Open() {
 		d := newDraft(env, current)
+		if excludedFromReset(in.Request)[enumspb.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE] {
+			d.leavesUpdates = 1
+			if current.Key == in.Base.Key {
+				d.leavesUpdates = forkID
+			}
+		}
 		d.resetTo(key.RunID, in.Request.GetReason())
 		if current.Key == in.Base.Key {
 			d.info.ResetRunID, d.info.ResetEventID = key.RunID, forkID

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"pgregory.net/rapid"
@@ -164,11 +165,12 @@ func (w *world) checkCallbacks(t *rapid.T, run *workflow.Run) {
 		if u := run.Updates[s.UpdateID]; u != nil {
 			ended = ended || u.CompletedEventID != 0
 		}
-		handedOn := s.UpdateID == "" && run.Info.NewRunID != ""
+		replaced := run.Info.Status == enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED // by a reset
+		handedOn := run.Info.NewRunID != "" && (s.UpdateID == "" || replaced)
 		switch {
 		case s.Waiting() && ended && !handedOn:
 			t.Fatalf("callback %d of %s waits for what has ended", n, w.names[run.Key.RunID])
-		case !s.Waiting() && !ended:
+		case !s.Waiting() && !ended && (s.UpdateID == "" || run.Updates[s.UpdateID] != nil): // else it was rejected
 			t.Fatalf("callback %d of %s is %v before anything has ended", n, w.names[run.Key.RunID], s.Status)
 		case s.Pending() && run.NextDeadline().After(s.Deadline()):
 			t.Fatalf("callback %d of %s is due at %v, the run at %v", n, w.names[run.Key.RunID], s.Deadline(), run.NextDeadline())

@@ -13,7 +13,8 @@ import (
 )
 
 // Callbacks of updates. They are the run's from the update's acceptance on: what
-// no worker accepts leaves no trace, and its callers hear of it themselves.
+// no worker accepts leaves no trace, and its callers hear of it themselves. An
+// update that a reset has admitted again, by an event, has them from there.
 
 // checkUpdateCallbacks refuses more callbacks than the updates of a run may have.
 func (d *draft) checkUpdateCallbacks(req *updatepb.Request) error {
@@ -60,6 +61,9 @@ func (d *draft) rejoin(req *updatepb.Request, known *UpdateStatus) error {
 		d.proposals.put(updateID, &p)
 		return nil
 	}
+	if err := d.checkRoom(); err != nil {
+		return err
+	}
 	d.joinUpdate(updateID, req)
 	return nil
 }
@@ -71,9 +75,14 @@ func (d *draft) hasJoined(req *updatepb.Request) bool {
 		return p.Request.GetRequestId() == req.GetRequestId() ||
 			slices.ContainsFunc(p.Attached, func(r *updatepb.Request) bool { return r.GetRequestId() == req.GetRequestId() })
 	}
+	return d.hasAttached(updateID, req.GetRequestId())
+}
+
+// hasAttached reports whether the callbacks of a request are attached to the update.
+func (d *draft) hasAttached(updateID, requestID string) bool {
 	return slices.ContainsFunc(d.callbacks.keys(), func(n int64) bool {
 		s := d.callbacks.get(n)
-		return s.UpdateID == updateID && s.AttachedBy == req.GetRequestId()
+		return s.UpdateID == updateID && s.AttachedBy == requestID
 	})
 }
 
@@ -95,7 +104,11 @@ func (d *draft) joinUpdate(updateID string, req *updatepb.Request) {
 	d.attachToUpdate(updateID, req.GetRequestId(), req.GetCompletionCallbacks(), ev)
 }
 
+// attachToUpdate adds callbacks that the event has brought, if none before has.
 func (d *draft) attachToUpdate(updateID, requestID string, list []*commonpb.Callback, ev *historypb.HistoryEvent) {
+	if len(list) == 0 || d.hasAttached(updateID, requestID) {
+		return
+	}
 	d.attach(list, callback.Origin{AttachedBy: requestID, UpdateID: updateID}, ev)
 }
 
@@ -107,4 +120,29 @@ func (d *draft) completeCallbacks(updateID string, ev *historypb.HistoryEvent) {
 			d.call(n, s, ev, CompletionOf(ev))
 		}
 	}
+}
+
+// rejectCallbacks tells those who wait for an update that a reset has admitted
+// again and a worker has rejected now. No event says why, so that every try can
+// tell the same.
+func (d *draft) rejectCallbacks(updateID string) {
+	for _, n := range d.callbacks.keys() {
+		if s := d.callbacks.get(n); s.Waiting() && s.UpdateID == updateID {
+			d.try(n, s.Trigger(d.env.Now), rejectedCompletion())
+		}
+	}
+}
+
+// dropCallbacks leaves the callbacks of a rejected update to the run that has
+// rejected it.
+func (d *draft) dropCallbacks(updateID string) {
+	for _, n := range d.callbacks.keys() {
+		if s := d.callbacks.get(n); s.Waiting() && s.UpdateID == updateID {
+			d.callbacks.put(n, s.Done())
+		}
+	}
+}
+
+func rejectedCompletion() *engine.Completion {
+	return failedCompletion(serverVerdict("RejectedUpdate", "Workflow Update was rejected."))
 }

@@ -23,6 +23,7 @@ func (d *draft) refuse(updateID string, r *engine.Refusal) {
 // reject ends a proposal with a failure for its caller.
 func (d *draft) reject(updateID string, f *failurepb.Failure) {
 	d.forgetProposal(updateID)
+	d.rejectCallbacks(updateID)
 	s := d.statusOf(updateID, stageCompleted)
 	s.Outcome, s.Rejected = failed(f), true
 	d.tell(s)

@@ -81,8 +81,8 @@ func unknownUpdate(updateID string) error {
 func (c *completion) acceptUpdate(updateID string, a *updatepb.Acceptance) error {
 	p := c.proposals.get(updateID)
 	req := a.GetAcceptedRequest()
-	if p != nil && (req == nil || len(p.Request.GetCompletionCallbacks()) > 0) {
-		req = p.Request // an older SDK drops the callbacks when it sends the request back
+	if p != nil && (req == nil || len(p.Request.GetCompletionCallbacks())+len(req.GetCompletionCallbacks()) > 0) {
+		req = p.Request // an older SDK drops the callbacks when it sends the request back; and they are not the worker's to choose
 	}
 	was := c.updates.get(updateID) // admitted by an event, if not accepted
 	switch {
@@ -94,6 +94,11 @@ func (c *completion) acceptUpdate(updateID string, a *updatepb.Acceptance) error
 		return failTask(updateFailedCause, "accepted_request_message_id is not set on the acceptance of update %s", updateID)
 	case proto.Size(req) > c.env.Limits.BlobBytes:
 		return oversize(updateFailedCause, "Acceptance.AcceptedRequest exceeds size limit.")
+	}
+	if p == nil {
+		if err := c.checkUpdateCallbacks(req); err != nil {
+			return failTask(updateFailedCause, "%s", err.Error())
+		}
 	}
 	ev := c.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED)
 	ev.Attributes = &historypb.HistoryEvent_WorkflowExecutionUpdateAcceptedEventAttributes{
