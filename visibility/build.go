@@ -106,7 +106,7 @@ func (x *Index) replace(ctx context.Context) *build {
 	err := setAside(x.options.Path)
 	if err == nil {
 		var f *file
-		if f, err = openFile(x.options.Path, x.options.Readers); err == nil {
+		if f, err = openFile(x.options.Path, x.options.Readers, x.options.verifyBytes); err == nil {
 			x.file.Store(f)
 			return x.build(ctx)
 		}

@@ -46,7 +46,7 @@ func TestCrashPoints(t *testing.T) {
 			}
 			disk.put(t, options.Path)
 			answer, rebuilt := reopened(t, options, nil, entriesOf(series[p.forgotten:p.appended], p.forgotten))
-			if answer != want || rebuilt {
+			if answer != want || rebuilt && i > 0 { // at creation it is not whole yet
 				t.Fatalf("boundary %d, after %s, %s: rebuilt is %v; got\n%s\nwant\n%s", i, p.after, what, rebuilt, answer, want)
 			}
 		}
@@ -84,7 +84,7 @@ func expected(t *testing.T, records []*engine.VisibilityRecord) string {
 // its acknowledgement after every second one, copies the log back now and then,
 // and closes.
 func lifeOfAnIndex(t *testing.T, options Options, series []*engine.VisibilityRecord) (points []boundary) {
-	f, err := openFile(options.Path, 1)
+	f, err := openFile(options.Path, 1, maxVerifyBytes)
 	if err != nil {
 		t.Fatal(err)
 	}

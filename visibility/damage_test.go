@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -173,4 +174,33 @@ func TestEveryBit(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLargeIndex: an index too large to be verified when it is opened is verified
+// beside its work, and built anew when that finds a column that hides a row.
+func TestLargeIndex(t *testing.T) {
+	options := testOptions(t, testSpaces())
+	f := start(t, options, nil)
+	f.put(sample()...)
+	f.expect("TaskQueue = 'orders'", "w1 w4 w2 w3")
+	if err := f.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := edit(options.Path, "UPDATE run SET task_queue = 'elsewhere' WHERE workflow_id = 'w2'"); err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan struct{})
+	var once sync.Once
+	options.verifyBytes = 1
+	f = start(t, options, func(_ context.Context, visit func(*engine.VisibilityRecord) error) error {
+		once.Do(func() { close(asked) })
+		for _, r := range sample() {
+			if err := visit(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	<-asked
+	f.expect("TaskQueue = 'orders'", "w1 w4 w2 w3")
 }

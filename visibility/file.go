@@ -1,6 +1,7 @@
 package visibility
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ type file struct {
 	readers *sql.DB
 	// complete: every execution there is has been fed in; lists may be answered.
 	complete atomic.Bool
+	// verified: all of it was found whole when it was opened. Never changes.
+	verified bool
 	// damaged is set by whoever notices; the indexer then replaces the file.
 	damaged atomic.Bool
 
@@ -28,7 +31,7 @@ type file struct {
 
 // openFile opens the index at path, or makes an empty one. It fails with
 // errDamaged when what is there is not a whole index of this release.
-func openFile(path string, readers int) (*file, error) {
+func openFile(path string, readers int, verifyBytes int64) (*file, error) {
 	_, err := os.Stat(path)
 	absent := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !absent {
@@ -48,7 +51,7 @@ func openFile(path string, readers int) (*file, error) {
 		return nil, asDamage(err)
 	}
 	f := new(file)
-	if err := f.prepare(c, path, absent, readers); err != nil {
+	if err := f.prepare(c, path, absent, readers, verifyBytes); err != nil {
 		return nil, errors.Join(asDamage(err), c.close())
 	}
 	return f, nil
@@ -63,12 +66,13 @@ func asDamage(err error) error {
 	return err
 }
 
-func (f *file) prepare(c *conn, path string, absent bool, readers int) (err error) {
+func (f *file) prepare(c *conn, path string, absent bool, readers int, verifyBytes int64) (err error) {
 	if absent {
 		err = create(c)
-	} else if err = recognise(c); err == nil && verifiable(path) {
-		err = verify(c)
+	} else if err = recognise(c); err == nil && sizeOf(path) <= verifyBytes {
+		err = verify(context.Background(), c)
 	}
+	f.verified = absent || sizeOf(path) <= verifyBytes
 	if err != nil {
 		return err
 	}

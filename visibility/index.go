@@ -50,6 +50,9 @@ type Options struct {
 	MaxPending int
 	// Readers is how many queries run at once. Defaults to 4.
 	Readers int
+	// verifyBytes is how large an index is verified when it is opened, for tests.
+	// Defaults to maxVerifyBytes.
+	verifyBytes int64
 	// Clock of the waits. Defaults to clock.System.
 	Clock clock.Clock
 	// Log gets what no caller is told. Defaults to slog.Default.
@@ -62,6 +65,7 @@ func (o *Options) fill() {
 	setDefault(&o.MaxWait, 5*time.Second)
 	setDefault(&o.MaxPending, 100_000)
 	setDefault(&o.Readers, 4)
+	setDefault(&o.verifyBytes, maxVerifyBytes)
 	if o.Clock == nil {
 		o.Clock = clock.System
 	}
@@ -112,11 +116,11 @@ func Open(options Options) (*Index, error) {
 	if err := x.choosePath(); err != nil {
 		return nil, err
 	}
-	opened, err := openFile(x.options.Path, options.Readers)
+	opened, err := openFile(x.options.Path, options.Readers, options.verifyBytes)
 	if errors.Is(err, errDamaged) {
 		options.Log.Warn("visibility index set aside, it will be built anew", "path", x.options.Path, "reason", err)
 		if err = setAside(x.options.Path); err == nil {
-			opened, err = openFile(x.options.Path, options.Readers)
+			opened, err = openFile(x.options.Path, options.Readers, options.verifyBytes)
 		}
 	}
 	if err != nil {
@@ -159,7 +163,9 @@ func (x *Index) Start(acknowledge func([]shard.FeedPosition), source Source) {
 	x.lifetime.ended = make(chan struct{})
 	go func() {
 		defer close(x.lifetime.ended)
+		verified := x.verifyBeside(ctx, x.file.Load())
 		x.loop(ctx)
+		<-verified
 	}()
 }
 

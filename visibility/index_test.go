@@ -255,7 +255,7 @@ func TestRepeatedFeed(t *testing.T) {
 
 // BenchmarkPut is what a row costs with two custom attributes.
 func BenchmarkPut(b *testing.B) {
-	f, err := openFile(filepath.Join(b.TempDir(), "v.db"), 1)
+	f, err := openFile(filepath.Join(b.TempDir(), "v.db"), 1, maxVerifyBytes)
 	if err != nil {
 		b.Fatal(err)
 	}

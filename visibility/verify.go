@@ -24,33 +24,57 @@ import (
 // row, and columns that are in no index are compared with the details, which the
 // checksum covers.
 
-// maxVerifyBytes bounds what is verified at each start, at about 20 ms a
-// megabyte. A larger index is only verified by `perdure doctor`; of it, rows are
-// checked as they are listed.
+// maxVerifyBytes bounds what is verified before the first list is answered, at
+// about 10 ms a megabyte. A larger index is verified beside its work; until that
+// is done its rows are checked as they are listed.
 const maxVerifyBytes = 32 << 20
 
-// verifiable reports whether the file and its log are small enough.
-func verifiable(path string) bool {
-	var total int64
+// sizeOf is that of the file and its log.
+func sizeOf(path string) (total int64) {
 	for _, suffix := range []string{"", "-wal"} {
 		if info, err := os.Stat(path + suffix); err == nil {
 			total += info.Size()
 		}
 	}
-	return total <= maxVerifyBytes
+	return total
+}
+
+// verifyBeside verifies a file that was too large to be verified when it was
+// opened. The channel is closed when it is done, which ctx's end hastens.
+func (x *Index) verifyBeside(ctx context.Context, f *file) <-chan struct{} {
+	done := make(chan struct{})
+	if f.verified {
+		close(done)
+		return done
+	}
+	go func() {
+		defer close(done)
+		c, err := openConn(x.options.Path, "query_only(1)")
+		if err == nil {
+			err = errors.Join(verify(ctx, c), c.close())
+		}
+		if isDamage(err) {
+			x.options.Log.Error("visibility index", "doing", "verify", "error", err)
+			f.damaged.Store(true)
+			x.feed.kick()
+		} else if err != nil && ctx.Err() == nil {
+			x.options.Log.Warn("visibility index cannot be verified", "error", err)
+		}
+	}()
+	return done
 }
 
 // verify reads the whole file and returns errDamaged with the first thing that
 // is wrong.
-func verify(c *conn) error {
-	said, err := c.text("PRAGMA integrity_check(1)")
+func verify(ctx context.Context, c *conn) error {
+	said, err := c.text(ctx, "PRAGMA integrity_check(1)")
 	if err != nil {
 		return err
 	}
 	if said != "ok" {
 		return fmt.Errorf("%w: %s", errDamaged, said)
 	}
-	return c.each(`SELECT archetype, run_id, workflow_id, close, start, status, version, details, checksum, task_queue, execution, duration,
+	return c.each(ctx, `SELECT archetype, run_id, workflow_id, close, start, status, version, details, checksum, task_queue, execution, duration,
  history_length, history_size, transitions, parent_run_id, root_run_id FROM run`, verifyRow)
 }
 
@@ -132,7 +156,7 @@ func sameSchema(c *conn) error {
 		}
 	}
 	var got []string
-	err := c.each("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL", func(v []driver.Value) error {
+	err := c.each(context.Background(), "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL", func(v []driver.Value) error {
 		text, _ := v[0].(string)
 		got = append(got, text)
 		return nil
@@ -149,13 +173,13 @@ func sameSchema(c *conn) error {
 }
 
 // each calls visit with every row of a query; the values are its own.
-func (c *conn) each(text string, visit func([]driver.Value) error) (err error) {
+func (c *conn) each(ctx context.Context, text string, visit func([]driver.Value) error) (err error) {
 	s, err := c.prepare(text)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	rows, err := s.raw.(driver.StmtQueryContext).QueryContext(context.Background(), nil)
+	rows, err := s.raw.(driver.StmtQueryContext).QueryContext(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -174,8 +198,8 @@ func (c *conn) each(text string, visit func([]driver.Value) error) (err error) {
 }
 
 // text returns the first column of the first row of a query.
-func (c *conn) text(query string) (found string, err error) {
-	err = c.each(query, func(v []driver.Value) error {
+func (c *conn) text(ctx context.Context, query string) (found string, err error) {
+	err = c.each(ctx, query, func(v []driver.Value) error {
 		if text, ok := v[0].(string); ok && found == "" {
 			found = text
 		}
