@@ -18,12 +18,13 @@ func main() {
 	steps := flag.Uint64("steps", 10_000, "events of a world before everything heals")
 	quiet := flag.Bool("quiet", false, "tell only failures, also of a single seed")
 	parallel := flag.Int("parallel", runtime.NumCPU(), "worlds at the same time")
+	first := flag.Bool("first", false, "end with the first world that is broken")
 	flag.Parse()
 	if *seeds == 1 {
 		*parallel = 1
 	}
 	began := time.Now()
-	r := run(*seed, *seeds, *parallel, func(seed uint64) *world {
+	r := run(*seed, *seeds, *parallel, *first, func(seed uint64) *world {
 		return newWorld(options{seed: seed, steps: *steps, tell: *seeds == 1 && !*quiet})
 	})
 	took := time.Since(began)
@@ -45,8 +46,8 @@ type results struct {
 }
 
 // run lets worlds live, one for each seed, and prints how those ended that ended
-// badly.
-func run(seed, seeds uint64, parallel int, create func(seed uint64) *world) results {
+// badly. With first no more begin once one has.
+func run(seed, seeds uint64, parallel int, first bool, create func(seed uint64) *world) results {
 	var mu sync.Mutex
 	total := results{faults: faults{counts: map[string]int{}}}
 	var next atomic.Uint64
@@ -64,6 +65,9 @@ func run(seed, seeds uint64, parallel int, create func(seed uint64) *world) resu
 				mu.Lock()
 				total.add(w, wrong)
 				mu.Unlock()
+				if first && wrong != "" {
+					next.Store(seed + seeds)
+				}
 			}
 		})
 	}

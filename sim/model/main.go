@@ -11,12 +11,17 @@ func main() {
 	seed := flag.Uint64("seed", 1, "the first seed")
 	steps := flag.Uint64("steps", 1_000_000, "inputs to play, in as many worlds as it takes")
 	worlds := flag.Uint64("worlds", 0, "worlds to play instead; 1 tells its story")
+	first := flag.Bool("first", false, "end with the first world that is broken")
 	every := flag.Duration("tell", time.Minute, "how often to say how far it has come")
 	flag.Parse()
 	if *worlds == 1 {
 		os.Exit(tellOne(*seed))
 	}
-	total := run(*seed, *steps, *worlds, *every)
+	most := maxBroken
+	if *first {
+		most = 1
+	}
+	total := run(*seed, *steps, *worlds, most, *every)
 	fmt.Println(total)
 	if total.broken > 0 {
 		os.Exit(1)
@@ -50,11 +55,12 @@ func (t totals) String() string {
 		t.steps, t.worlds, t.took.Round(time.Millisecond), float64(t.steps)/t.took.Seconds(), t.broken)
 }
 
-// maxBroken is after how many broken worlds no more are played.
+// maxBroken is after how many broken worlds no more are played, if not asked otherwise.
 const maxBroken = 5
 
-// run plays worlds one after another, from a seed on, until there are enough.
-func run(seed, steps, worlds uint64, every time.Duration) totals {
+// run plays worlds one after another, from a seed on, until there are enough or
+// too many are broken.
+func run(seed, steps, worlds uint64, most int, every time.Duration) totals {
 	var t totals
 	began := time.Now()
 	told := began
@@ -66,7 +72,7 @@ func run(seed, steps, worlds uint64, every time.Duration) totals {
 		if p.broken != "" {
 			t.broken++
 			report(seed+t.worlds-1, p)
-			if t.broken == maxBroken {
+			if t.broken == most {
 				return t
 			}
 		}

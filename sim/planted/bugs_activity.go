@@ -1,0 +1,41 @@
+package main
+
+// The machine of activities, in a workflow and standing alone.
+var activityBugs = []bug{
+	{
+		name: "stale-activity-answer", what: "an answer with the token of an earlier attempt is accepted", hunter: byModel,
+		edits: []edit{{"engine/activity/transition.go", "if s.Status != StatusStarted || stamp != ByID && stamp != s.Stamp {", "if s.Status != StatusStarted {"}},
+	},
+	{
+		name: "activity-started-twice", what: "the same offer starts the activity once more", hunter: byModel,
+		edits: []edit{{"engine/activity/start.go", "if s.Status != StatusQueued || stamp != s.Stamp {", "if s.Status != StatusQueued {"}},
+	},
+	{
+		name: "start-version-kept", what: "a retry keeps the start version", hunter: hunter{tests: "./engine/activity/... ."},
+		edits: []edit{{"engine/activity/attempt.go", "\t\tnext.Stamp++\n", ""}},
+	},
+	{
+		name: "attempts-not-counted", what: "a retry does not count", hunter: byModel,
+		edits: []edit{{"engine/activity/attempt.go", "\t\tnext.Attempt++\n", ""}},
+	},
+	{
+		name: "retry-after-cancel", what: "an attempt that fails after its cancellation was asked for is retried", hunter: byModel,
+		edits: []edit{{"engine/activity/attempt.go", "if s.CancelRequested {", "if s.CancelRequested && s.Attempt < 0 {"}},
+	},
+	{
+		name: "heartbeat-timeout-early", what: "a heartbeat timeout fires in half its time", hunter: hunter{tests: "./engine/activity/... ."},
+		edits: []edit{{"engine/activity/timeout.go", "s.HeartbeatFloor).Add(s.Heartbeat)", "s.HeartbeatFloor).Add(s.Heartbeat / 2)"}},
+	},
+	{
+		name: "heartbeat-details-lost", what: "what an attempt has reported is not there for the next", hunter: hunter{tests: "./engine/activity/... ."},
+		edits: []edit{{"engine/activity/start.go", "\ts.endReset()\n\ts.StartedTime", "\ts.endReset()\n\ts.HeartbeatDetails = nil\n\ts.StartedTime"}},
+	},
+	{
+		name: "two-open-runs", what: "a standalone activity is started beside one that is open", hunter: bySim,
+		edits: []edit{{"engine/standalone/start.go", "return nil, alreadyStarted(current)\n\t}\n\treturn begin", "}\n\treturn begin"}},
+	},
+	{
+		name: "start-repeated", what: "a repeated start of a standalone activity starts another", hunter: bySim,
+		edits: []edit{{"engine/standalone/start.go", `return id != "" && (id == r.Start.RequestID ||`, `return id == "-" && (id == r.Start.RequestID ||`}},
+	},
+}

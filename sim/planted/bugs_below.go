@@ -1,0 +1,40 @@
+package main
+
+// What lies below: matching, records, stores, the index.
+var belowBugs = []bug{
+	{
+		name: "poller-lost-to-stale-task", what: "a poller whose task proved void is forgotten", hunter: hunter{tests: "./matching ."},
+		edits: []edit{{"matching/match.go", "q.forgetOffer(x.offer)\n\t\tq.mu.limiter.giveBack()\n\t\tq.waitOn(x.poller, now)", "q.forgetOffer(x.offer)\n\t\tq.mu.limiter.giveBack()"}},
+	},
+	{
+		name: "task-lost-to-gone-poller", what: "a task started for a poller that has gone is not taken back", hunter: hunter{tests: "./matching ."},
+		edits: []edit{{"matching/match.go", "q.abort(x.offer.owner, started)", "_ = started"}},
+	},
+	{
+		name: "reserved-poller-gone", what: "a task fused for a poller that has gone is not taken back", hunter: hunter{tests: "./matching ."},
+		edits: []edit{{"matching/reserve.go", "q.abort(r.owner, started)", "_ = started"}},
+	},
+	{
+		name: "field-forgotten", what: "the start version of an activity is not stored", hunter: hunter{tests: "./record ."},
+		edits: []edit{{"record/fields_run.go", "\tc.int(6, &a.Stamp)\n", ""}},
+	},
+	{
+		name: "checksum-not-checked", what: "a damaged value is served", hunter: hunter{tests: "./record ."},
+		edits: []edit{{"record/envelope.go", "sum != binary.LittleEndian.Uint32(tail) {", "sum == 0 && sum != binary.LittleEndian.Uint32(tail) {"}},
+	},
+	{
+		name: "fence-not-checked", what: "a former owner may still write", hunter: hunter{tests: "./store/pebblestore Conformance|Fence|Store"},
+		edits: []edit{{"store/pebblestore/pebblestore.go", "former.end(store.ErrFenced)", "_ = former"}},
+	},
+	{
+		name: "sync-skipped", what: "batches are acknowledged without a sync of the log", hunter: hunter{tests: "./store/pebblestore CrashPoints"},
+		edits: []edit{
+			{"store/pebblestore/shard.go", "\t\tif d.opt.NoSync {", "\t\tif true {"},
+			{"store/pebblestore/shard.go", "\tif !s.driver.opt.NoSync {", "\tif false {"},
+		},
+	},
+	{
+		name: "simulated-disk-lies", what: "the simulator's disk applies batches of a former owner", hunter: hunter{tests: "./store/memstore ."},
+		edits: []edit{{"store/memstore/memstore.go", "former.end(store.ErrFenced)", "_ = former"}},
+	},
+}

@@ -1,0 +1,77 @@
+package main
+
+// The shell: what is promised about acknowledging, crashing and waking up.
+var shardBugs = []bug{
+	{
+		name: "reply-before-commit", what: "callers are told before the batch is durable", hunter: bySim,
+		edits: []edit{{"shard/batch.go", "if no <= s.durable {", "if no <= s.durable+1 {"}},
+	},
+	{
+		name: "task-before-commit", what: "a worker gets a task whose start is not durable", hunter: bySim,
+		edits: []edit{{"shard/fuse.go",
+			"s.open.handovers = append(s.open.handovers, handover{reservation, reply})",
+			"s.opt.Matcher.Deliver(reservation, reply)"}},
+	},
+	{
+		name: "pointer-not-written", what: "a run is written, the pointer to it is not", hunter: bySim,
+		edits: []edit{{"shard/commit.go",
+			"b.rows.Put(record.CurrentKey(e.id), record.EncodeCurrent(&record.Current{RunID: e.current}))", "_ = e.current"}},
+	},
+	{
+		name: "deadline-not-written", what: "a deadline is kept in memory only", hunter: bySim,
+		edits: []edit{{"shard/deadlines.go", "b.rows.Put(record.DeadlineKey(next, h.key), record.DeadlineValue)", "_ = next"}},
+	},
+	{
+		name: "earlier-deadline-not-written", what: "a deadline that moves closer leaves the old row", hunter: bySim,
+		edits: []edit{{"shard/deadlines.go", "(armed.IsZero() || next.Before(armed))", "armed.IsZero()"}},
+	},
+	{
+		name: "deadlines-not-recovered", what: "after a start nobody looks for what fell due meanwhile", hunter: bySim,
+		edits: []edit{{"shard/recover.go", `{"deadlines", s.recoverDeadlines},`, ""}, {"shard/recover.go",
+			"s.addDeadlines(rows, end)", "s.addDeadlines(nil, end)"}},
+	},
+	{
+		name: "tasks-not-recovered", what: "after a start the backlog is not offered", hunter: bySim,
+		edits: []edit{{"shard/recover.go", `{"tasks", s.recoverBacklog},`, ""}},
+	},
+	{
+		name: "messages-not-recovered", what: "after a start the outbox is not delivered", hunter: bySim,
+		edits: []edit{{"shard/recover.go", `{"messages", s.recoverOutbox},`, ""}},
+	},
+	{
+		name: "message-not-written", what: "a message to another execution is in memory only", hunter: bySim,
+		edits: []edit{{"shard/outbox.go", "s.open.rows.Put(record.OutboxKey(l.slot, l.seq), record.EncodeMessage(m))", "_ = m"}},
+	},
+	{
+		name: "feed-not-recovered", what: "after a start the index never hears of the last changes", hunter: bySim,
+		edits: []edit{{"shard/recover.go", `{"visibility changes", s.recoverFeed},`, ""}},
+	},
+	{
+		name: "feed-not-written", what: "a change for the index is in memory only", hunter: bySim,
+		edits: []edit{{"shard/feed.go", "b.rows.Put(record.FeedKey(f.Slot, f.Seq), record.EncodeVisibility(f.Record))", "_ = f.Record"}},
+	},
+	{
+		name: "lost-wake-up", what: "who waits for a run is not told of its changes", hunter: hunter{tests: "./shard Follow|Wait|Watch"},
+		edits: []edit{{"shard/perform.go", "awaited := s.wakeWatchers(h)", "awaited := false"}},
+	},
+	{
+		name: "change-lost-in-merge", what: "of two steps in one batch the activities of the second are not written", hunter: bySim,
+		edits: []edit{{"shard/workflow.go", "mergeMap(&into.Activities, c.Activities)", ""}},
+	},
+	{
+		name: "history-lost-in-merge", what: "of two steps in one batch the events of the second are not written", hunter: bySim,
+		edits: []edit{{"shard/workflow.go", "into.Batches = append(into.Batches, c.Batches...)", ""}},
+	},
+	{
+		name: "time-runs-back", what: "a shard follows a clock that was set back", hunter: bySim,
+		edits: []edit{{"shard/alarm.go", "now.After(s.now)", "!now.Equal(s.now)"}, {"shard/recover.go", `{"time", s.recoverTime},`, ""}},
+	},
+	{
+		name: "poller-forgotten", what: "a poller reserved for a start that was refused is never released", hunter: hunter{tests: "./shard ."},
+		edits: []edit{{"shard/fuse.go", "s.opt.Matcher.Release(reservation)", "_ = reservation"}},
+	},
+	{
+		name: "letter-overtaken", what: "a failed delivery is given up", hunter: bySim,
+		edits: []edit{{"shard/outbox.go", "if err != nil && mayComeLater(err) {\n\t\ts.later(l)", "if err != nil && mayComeLater(err) {\n\t\ts.delivered(l)"}},
+	},
+}
