@@ -30,8 +30,11 @@ func (s *State) SetOptions(env *engine.Env, o Options) *State {
 		before, after := retry.Interval(s.RetryPolicy, s.Attempt-1), retry.Interval(o.RetryPolicy, s.Attempt-1)
 		if before != after {
 			failed := s.DueTime.Add(-s.RetryInterval)
-			next.DueTime = latest(failed.Add(after), env.Now)
+			next.DueTime = failed.Add(after)
 			next.RetryInterval = after
+			if !s.Paused { // else it must still tell when the failure was
+				next.DueTime = latest(next.DueTime, env.Now)
+			}
 		}
 	}).State
 }

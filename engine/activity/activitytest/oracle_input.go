@@ -104,7 +104,10 @@ func (o *Oracle) Update(now, startToClose, heartbeat, initial int) {
 	case o.given && o.Alone:
 	case before != after:
 		o.wait = after
-		o.Due = max(o.failed+o.wait, now)
+		o.Due = o.failed + o.wait
+		if !o.Paused {
+			o.Due = max(o.Due, now)
+		}
 	}
 	o.HandedOut(now)
 }
