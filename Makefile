@@ -60,7 +60,7 @@ sim: ## the simulator on SEEDS (20) seeds
 .PHONY: model
 model: ## the machines against oracles: the workflow for STEPS (1000000) random inputs from SEED (1) on, activities for 20000 lives
 	go run ./sim/model -steps $${STEPS:-1000000} -seed $${SEED:-1}
-	go test -count 1 ./engine/activity/... -run Oracle -rapid.checks 20000
+	go test -count 1 ./engine/activity/... -run Oracle -rapid.checks 20000 -rapid.nofailfile
 
 .PHONY: crash
 crash: build ## kill the server 50 times under load and look for what is missing
