@@ -154,8 +154,7 @@ func (d *draft) terminate(in *Terminate) (any, error) {
 // unknownChild reports whether this run was created by the message and waits for
 // a parent that has not recorded its start.
 func (d *draft) unknownChild(m *engine.Message) bool {
-	p := d.fixed().Parent
-	return p != nil && p.Run == m.From && p.InitiatedEventID == m.EventID && d.info.AwaitsParent
+	return d.info.AwaitsParent && d.fixed().Parent.started(m)
 }
 
 // checkChain refuses a request for another chain of runs than this one.

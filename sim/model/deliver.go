@@ -33,6 +33,8 @@ func (w *world) forward(i int, lose bool) {
 		if from != nil {
 			w.stepRun(from, x.answer, from.book.expectAnswer(x.answer))
 		}
+	case x.m.Answered() && from != nil && from.run.HandedOn(&x.m):
+		w.settle(x) // the run in the sender's place sends it itself
 	case from == nil || !from.run.Wants(&x.m):
 		w.tell("nobody wants %s", lazily(func() string { return describeMessage(&x.m) }))
 		w.settle(x)
@@ -99,6 +101,15 @@ func refusalOf(e *expected) *engine.Refusal {
 func (l *life) messageInput(w *world, m *engine.Message) (workflow.Input, *expected) {
 	b := l.book
 	switch m.Kind {
+	case engine.MessageReconnect:
+		e := refuse(engine.KindNotFound)
+		if b.parent.ID == m.From.ID && b.initiated == m.EventID && (m.ToFirstRunID == "" || m.ToFirstRunID == b.firstRun) {
+			e = &expected{}
+			if b.open {
+				e.after = func(*life) { b.parent = m.From }
+			}
+		}
+		return &workflow.Reconnect{From: m}, e
 	case engine.MessageFirstWorkflowTask:
 		return &workflow.FirstWorkflowTask{From: m}, &expected{}
 	case engine.MessageChildClosed:
@@ -144,7 +155,7 @@ func (b *ledger) admits(m *engine.Message) bool {
 // expectTakenBack: a child whose parent closed without knowing of it is ended.
 func (l *life) expectTakenBack(m *engine.Message) *expected {
 	b := l.book
-	if b.parent != m.From || b.initiated != m.EventID || !l.run.Info.AwaitsParent || m.From.ID == b.key.ID {
+	if !b.startedBy(m) || !l.run.Info.AwaitsParent || m.From.ID == b.key.ID {
 		return refuse(engine.KindNotFound)
 	}
 	return b.expectTerminate()
@@ -163,6 +174,10 @@ func (b *ledger) expectAnswer(in *workflow.Answered) *expected {
 		return &expected{arrivals: []arrival{{what: ok, about: id}}}
 	}
 	switch c := b.children[id]; {
+	case in.Message.Kind == engine.MessageReconnect && c != nil && in.Refusal != nil:
+		return &expected{arrivals: []arrival{{what: enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED, about: id}}}
+	case in.Message.Kind == engine.MessageReconnect:
+		return nothing()
 	case in.Message.Kind == engine.MessageStartChild && (c == nil || c.started):
 		return nothing()
 	case in.Message.Kind == engine.MessageStartChild:
@@ -217,7 +232,10 @@ func (w *world) checkMail() {
 			}
 			last := w.current[c.name]
 			ended := c.started && last != nil && last.book.firstRun == c.run && !last.book.open
-			if ended && !w.underWay(func(m *engine.Message) bool { return m.From == last.key && m.Kind == engine.MessageChildClosed }) {
+			if ended && !w.underWay(func(m *engine.Message) bool {
+				return m.From == last.key && m.Kind == engine.MessageChildClosed ||
+					m.From == l.key && m.EventID == id && m.Kind == engine.MessageReconnect
+			}) {
 				w.fail("I8: %s is not told that its child %s has closed", l, last)
 			}
 		}

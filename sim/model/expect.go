@@ -21,8 +21,8 @@ func (w *world) expectStart(name string, want begun) *expected {
 		return &expected{born: true, started: want}
 	}
 	b := l.book
-	if m := want.from; m != nil && b.parent == m.From && b.initiated == m.EventID {
-		return nothing()
+	if m := want.from; m != nil && b.startedBy(m) {
+		return b.expectAdoption(m)
 	}
 	switch {
 	case b.requests[want.request]:
@@ -44,6 +44,20 @@ func (w *world) expectStart(name string, want begun) *expected {
 		return &expected{arrivals: []arrival{{what: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED, name: want.request}}}
 	}
 	return refuse(engine.KindAlreadyStarted)
+}
+
+// startedBy: the message is the one by which the parent, or the run before it that
+// was reset, has started the child.
+func (b *ledger) startedBy(m *engine.Message) bool {
+	return b.parent.ID == m.From.ID && b.initiated == m.EventID && (b.parent == m.From || b.asked != "" && b.asked == m.RequestID)
+}
+
+// expectAdoption: another run has taken the parent's place.
+func (b *ledger) expectAdoption(m *engine.Message) *expected {
+	if !b.open || b.parent == m.From {
+		return nothing()
+	}
+	return &expected{after: func(*life) { b.parent = m.From }}
 }
 
 func refusesReuse(b *ledger, reuse enumspb.WorkflowIdReusePolicy) bool {

@@ -82,6 +82,9 @@ func (b *ledger) begin(w *world, l *life, c *workflow.Change, e *expected) {
 			b.updates[id] = s
 		}
 	}
+	if p := l.run.Start.Parent; p != nil && e.prefix != nil {
+		b.parent = p.Run // the one the base run had by then
+	}
 	b.live, b.liveSince = liveOf(l.run), w.now
 	b.check(w, l)
 }

@@ -27,6 +27,7 @@ type ledger struct {
 	firstRun  string
 	parent    engine.RunKey
 	initiated int64
+	asked     string // the request by which the parent asked
 
 	begun       time.Time
 	delay       time.Duration // before the first workflow task

@@ -71,23 +71,26 @@ func (w *world) heal() {
 	}
 	for round := 0; ; round++ {
 		if round > 200 {
-			w.fail("the world does not come to rest: %d letters, %d offers", len(w.letters), len(w.offers))
+			w.fail("the world does not come to rest: %d letters, %d offers, open are %v", len(w.letters), len(w.offers), w.openRuns())
 		}
 		if !w.calm() {
 			continue
 		}
-		open := 0
-		for _, l := range w.lives {
-			if l.book.open {
-				open++
-			}
-		}
-		if open == 0 {
+		if len(w.openRuns()) == 0 {
 			break
 		}
 		w.now = w.now.Add(time.Second)
 	}
 	w.crash()
+}
+
+func (w *world) openRuns() (open []*life) {
+	for _, l := range w.lives {
+		if l.book.open {
+			open = append(open, l)
+		}
+	}
+	return open
 }
 
 // calm delivers and serves what there is; it reports whether there was nothing.

@@ -21,11 +21,11 @@ type prefix struct {
 	creator string // the base run's request
 }
 
-// reset begins a run anew from a batch of its history. Runs with children or
-// updates are left to package workflow's own tests.
+// reset begins a run anew from a batch of its history. Runs with updates are left
+// to package workflow's own tests.
 func (w *world) reset() {
 	base := w.someone()
-	if base == nil || base.hasKin() || len(base.batches) < 2 || w.current[base.key.Name] == nil {
+	if base == nil || base.hasUpdates() || len(base.batches) < 2 || w.current[base.key.Name] == nil {
 		return
 	}
 	at := pick(w, base.batches[1:])[0].GetEventId()
@@ -84,7 +84,7 @@ func (w *world) expectReset(base, current *life, chain []*life, at int64, again 
 	}
 	p := &prefix{creator: base.run.Start.RequestID}
 	pending := false
-	known := map[string]bool{}
+	known := map[string]bool{p.creator: true, req.GetRequestId(): true}
 	apply := func(ev *historypb.HistoryEvent) {
 		a := ev.GetWorkflowExecutionSignaledEventAttributes()
 		if a != nil && (a.GetRequestId() == "" || !known[a.GetRequestId()]) {
@@ -112,8 +112,6 @@ func (w *world) expectReset(base, current *life, chain []*life, at int64, again 
 	if !pending {
 		return refuse(engine.KindInvalidArgument)
 	}
-	// The creators' ids are the run's own from the start.
-	known[p.creator], known[req.GetRequestId()] = true, true
 	if last := chain[len(chain)-1]; last == current {
 		for _, key := range sortedKeys(current.run.Buffered) {
 			apply(current.run.Buffered[key])
@@ -155,14 +153,9 @@ func (w *world) stepReset(current, base *life, in *workflow.ResetWorkflow, e *ex
 	})
 }
 
-// hasKin: the run has children, or updates.
-func (l *life) hasKin() bool {
+func (l *life) hasUpdates() bool {
 	return slices.ContainsFunc(l.history, func(ev *historypb.HistoryEvent) bool {
-		switch ev.GetEventType() {
-		case enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
-			return true
-		}
-		return false
+		return ev.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
 	})
 }
 
@@ -236,6 +229,9 @@ func (f *following) copied(ev *historypb.HistoryEvent) {
 		f.commanded(ev)
 	case arrivalEvent:
 		a := arrivalOf(ev)
+		if c := f.children[a.about]; c != nil && a.what == enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED {
+			c.run = ev.GetChildWorkflowExecutionStartedEventAttributes().GetWorkflowExecution().GetRunId()
+		}
 		f.enter(a)
 		f.unseen = true
 		switch a.what {

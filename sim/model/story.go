@@ -84,7 +84,7 @@ func short(m proto.Message) string {
 }
 
 func describeMessage(m *engine.Message) string {
-	kinds := []string{"?", "start child", "first task", "child closed", "signal", "cancel", "parent closed"}
+	kinds := []string{"?", "start child", "first task", "child closed", "signal", "cancel", "parent closed", "reconnect"}
 	kind := fmt.Sprint(m.Kind)
 	if int(m.Kind) < len(kinds) {
 		kind = kinds[m.Kind]

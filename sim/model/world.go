@@ -250,8 +250,17 @@ func encodedChange(l *life, res *workflow.Result) map[string]string {
 // birth takes a new run into the world.
 func (w *world) birth(n *workflow.Newborn, e *expected) {
 	l := &life{key: n.Run.Key, run: n.Run, rows: map[rowKey][]byte{}, book: newLedger(n.Run.Key)}
-	if was := w.current[l.key.Name]; was != nil && was.book.open {
+	was := w.current[l.key.Name]
+	if was != nil && was.book.open {
 		w.fail("I3: %s is born while %s is open", l, was)
+	}
+	switch {
+	case e.started.from != nil:
+		l.book.asked = e.started.from.RequestID
+	case e.prefix != nil:
+		l.book.asked = w.base.book.asked
+	case !e.born:
+		l.book.asked = was.book.asked
 	}
 	w.tell("    %s is born", l)
 	w.current[l.key.Name] = l
