@@ -546,6 +546,35 @@ func TestUpdateStandaloneOptions(t *testing.T) {
 	}
 }
 
+// AT-180, AT-181: a worker that stops, and is given time for it, takes no task
+// with it: ShutdownWorker ends its polls, and what they had brought it does. Each
+// time one goes, what is started meanwhile is done long before a timeout would
+// have repaired a task that was lost.
+func TestAStoppedWorkerTakesNothingWithIt(t *testing.T) {
+	act := alone(func(context.Context) (string, error) { return "done", nil })
+	ctx, s := begin(t, act)
+	s.queue += "-stopping"
+	come := func() worker.Worker {
+		w := worker.New(s.client, s.queue, worker.Options{WorkerStopTimeout: 30 * time.Second})
+		act(w)
+		s.must(w.Start())
+		return w
+	}
+	w := come()
+	for n := range 10 {
+		gone := make(chan struct{})
+		go func() { w.Stop(); close(gone) }()
+		h := s.run(ctx, func(o *client.StartActivityOptions) { o.ID = fmt.Sprint(t.Name(), n); o.StartToCloseTimeout = perTest })
+		<-gone
+		w = come()
+		var got string
+		if err := h.Get(ctx, &got); err != nil || got != "done" {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+	w.Stop()
+}
+
 // I1: what was acknowledged outlives the server: queued, running, paused and
 // completed activities, their heartbeat details as far as the server had ended an
 // attempt, and what lists show.

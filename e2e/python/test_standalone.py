@@ -33,7 +33,7 @@ async def working(client: Client, queue: str = QUEUE):  # noqa: F811
         task_queue=queue,
         activities=s.ACTIVITIES,
         max_heartbeat_throttle_interval=timedelta(milliseconds=50),
-        graceful_shutdown_timeout=timedelta(milliseconds=100),
+        graceful_shutdown_timeout=timedelta(seconds=5),
     ):
         yield
 
@@ -223,6 +223,20 @@ async def test_reset_a_standalone_activity(client):  # noqa: F811
         request = ResetActivityExecutionRequest(namespace="default", activity_id=handle.id, reset_heartbeat=True)
         await client.workflow_service.reset_activity_execution(request)
         assert await handle.result() == "attempt 1 after reset"
+
+
+async def test_a_stopped_worker_takes_nothing_with_it(client):  # noqa: F811
+    """What is started while a worker stops is done by the next one, long before a timeout would have repaired its loss."""
+
+    async def come_and_go() -> None:
+        async with working(client, "python-stopping"):
+            pass
+
+    for _ in range(5):
+        begun = start(client, s.introduce, "Hello", task_queue="python-stopping", start_to_close_timeout=timedelta(minutes=10))
+        _, handle = await asyncio.gather(come_and_go(), begun)
+        async with working(client, "python-stopping"):
+            assert await asyncio.wait_for(handle.result(), 30)
 
 
 async def test_update_standalone_options(client):  # noqa: F811
