@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
+
 	"github.com/perdure/perdure/engine/activity"
 	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
@@ -177,5 +179,35 @@ func TestRegularRunsStay(t *testing.T) {
 	w.advance(time.Minute)
 	if s := w.host.shards[0].Load(); len(s.entries) > 0 {
 		t.Errorf("%d entries in memory although all are idle", len(s.entries))
+	}
+}
+
+// I11: what is kept in memory is bounded by its size, too: large runs leave
+// earlier than small ones, and one of them does not drive out all others.
+func TestI11CacheIsBoundedInBytes(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.CacheRuns = 160 })
+	large := &commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: make([]byte, 10*usualBytes)}}}
+	start := func(id string, input *commonpb.Payloads) {
+		in := startAlone(id)
+		in.Request.Input = input
+		w.doAlone(id, in)
+	}
+	s := w.host.shards[0].Load()
+	for i := range 100 {
+		start(fmt.Sprint("large", i), large)
+		if s.held > 160/10+2 {
+			t.Fatalf("%d runs of ten times the usual size are in memory, room is for 160 of the usual one", s.held)
+		}
+	}
+	for i := range 140 {
+		start(fmt.Sprint("small", i), nil)
+	}
+	start("giant", &commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: make([]byte, 400*usualBytes)}}})
+	if s.held < 140 {
+		t.Errorf("%d runs are in memory beside a giant", s.held)
+	}
+	w.evictAll()
+	if got := s.recent.once.room() + s.recent.again.room(); got != 0 {
+		t.Errorf("with nothing in memory %d is taken", got)
 	}
 }

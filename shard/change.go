@@ -45,6 +45,7 @@ func (s *shard) point(e *entry, runID string) {
 // change brings a change of a run into memory and into the open batch.
 func (s *shard) change(h *held, c change) {
 	grown := h.run.apply(c)
+	s.weigh(h)
 	s.remember(h)
 	if !h.dirty && h.run.mayWait(c) {
 		s.deferChange(h, c.Asks().Trivial)
@@ -86,6 +87,7 @@ func (s *shard) effect(h *held, e *engine.Effects) {
 func (s *shard) deleted(h *held) {
 	s.unarm(h)
 	h.run = nil
+	s.weigh(h)
 	if h.entry.known && h.entry.current == h.key.RunID {
 		s.point(h.entry, "")
 	}

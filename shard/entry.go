@@ -77,6 +77,8 @@ type entry struct {
 	leaving bool
 	place   *list.Element // in shard.recent.once, or .again if regular
 	regular bool
+	// weight is what the runs count in the room for the list, beyond one.
+	weight int
 }
 
 // held is a run in memory.
@@ -93,6 +95,8 @@ type held struct {
 	// deferred: what has changed may wait, until writeBy.
 	deferred bool
 	writeBy  time.Time
+	// weight is what the run adds to its entry's.
+	weight int
 	// noted is when the run is going to be looked at, by the queue of deadlines;
 	// zero: it is not in there. Invariant: never later than NextDeadline, but for
 	// a run whose look went wrong.
@@ -114,6 +118,7 @@ func (s *shard) hold(e *entry, runID string, run execution) *held {
 	h := &held{entry: e, key: engine.RunKey{ID: e.id, RunID: runID}, run: run}
 	e.runs[runID] = h
 	s.held++
+	s.weigh(h)
 	s.opt.Metrics.Loaded(1)
 	return h
 }
@@ -121,6 +126,7 @@ func (s *shard) hold(e *entry, runID string, run execution) *held {
 func (s *shard) drop(h *held) {
 	delete(h.entry.runs, h.key.RunID)
 	s.held--
+	s.reweigh(h, 0)
 	s.opt.Metrics.Loaded(-1)
 }
 

@@ -34,6 +34,8 @@ type execution interface {
 	arm(at time.Time)
 	// Volatile reports whether the run holds what a reload would forget.
 	Volatile() bool
+	// sizeBytes is about what the run takes in memory, encoded.
+	sizeBytes() int64
 	// progress is a number that grows with what watchers wait for.
 	progress() int64
 

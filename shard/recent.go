@@ -15,7 +15,16 @@ import (
 // heartbeat, say), and these may be more than the burst has room for. With one
 // list, 10,000 activities that heartbeat in turn and room for 9,999 meant that
 // every heartbeat read its run and drove out, and wrote, the one that was next.
-type recent struct{ once, again list.List }
+type recent struct{ once, again entries }
+
+// entries is a list of them, and how much room they take in all: the number of
+// them, and what their runs weigh.
+type entries struct {
+	list.List
+	weight int
+}
+
+func (l *entries) room() int { return l.Len() + l.weight }
 
 // regularAfter is how long an entry must have been in memory when it is used
 // again: longer than a short workflow takes.
@@ -24,6 +33,14 @@ const regularAfter = time.Second
 // regularRoom is how many times Options.CacheRuns are kept of those.
 const regularRoom = 2
 
+// usualBytes is what a run may take and count as one. A larger one counts for
+// each such piece: a thousand runs of a megabyte are not a thousand small ones.
+const usualBytes = 4 << 10
+
+// maxShare is the part of the room that one run counts for at most, however
+// large: a giant in use must not drive out everybody else.
+const maxShare = 16
+
 // used notes that an entry is in use.
 func (r *recent) used(e *entry, now time.Time) {
 	switch {
@@ -31,9 +48,10 @@ func (r *recent) used(e *entry, now time.Time) {
 		e.made = now
 		e.place = r.once.PushFront(e)
 	case !e.regular && now.Sub(e.made) >= regularAfter:
-		r.once.Remove(e.place)
+		r.remove(e)
 		e.regular = true
 		e.place = r.again.PushFront(e)
+		r.again.weight += e.weight
 	default:
 		r.listOf(e).MoveToFront(e.place)
 	}
@@ -41,18 +59,40 @@ func (r *recent) used(e *entry, now time.Time) {
 	e.leaving = false
 }
 
-func (r *recent) listOf(e *entry) *list.List {
+func (r *recent) listOf(e *entry) *entries {
 	if e.regular {
 		return &r.again
 	}
 	return &r.once
 }
 
-func (r *recent) remove(e *entry) { r.listOf(e).Remove(e.place) }
+func (r *recent) remove(e *entry) {
+	l := r.listOf(e)
+	l.Remove(e.place)
+	l.weight -= e.weight
+}
+
+// weigh notes what a run weighs now.
+func (s *shard) weigh(h *held) {
+	if h.run == nil {
+		s.reweigh(h, 0)
+		return
+	}
+	s.reweigh(h, min(int(h.run.sizeBytes()/usualBytes), s.room/maxShare))
+}
+
+func (s *shard) reweigh(h *held, weight int) {
+	if weight == h.weight {
+		return
+	}
+	h.entry.weight += weight - h.weight
+	s.recent.listOf(h.entry).weight += weight - h.weight
+	h.weight = weight
+}
 
 // oldest is the entry of a list that was not in use for the longest; nil when
 // the list is empty.
-func oldest(l *list.List) *entry {
+func oldest(l *entries) *entry {
 	at := l.Back()
 	if at == nil {
 		return nil
@@ -83,11 +123,11 @@ func (s *shard) evictions() {
 // evictFrom lets the entries of a list go that are idle or too many. It gives up
 // for this turn when it has met a few that are pinned: a cache full of those must
 // not cost the loop its speed.
-func (s *shard) evictFrom(l *list.List, room int) {
+func (s *shard) evictFrom(l *entries, room int) {
 	const maxPinned, maxEvicted = 32, 1000
 	for pinned, evicted := 0, 0; pinned < maxPinned && evicted < maxEvicted; {
 		e := oldest(l)
-		if e == nil || l.Len() <= room && s.now.Before(e.touched.Add(s.opt.IdleAfter)) {
+		if e == nil || l.room() <= room && s.now.Before(e.touched.Add(s.opt.IdleAfter)) {
 			return
 		}
 		if s.evict(e) {
@@ -103,7 +143,7 @@ func (s *shard) evictFrom(l *list.List, room int) {
 
 // idleAt is when the next entry will have been idle for long enough.
 func (s *shard) idleAt() (at time.Time) {
-	for _, l := range []*list.List{&s.recent.once, &s.recent.again} {
+	for _, l := range []*entries{&s.recent.once, &s.recent.again} {
 		if e := oldest(l); e != nil && (at.IsZero() || e.touched.Add(s.opt.IdleAfter).Before(at)) {
 			at = e.touched.Add(s.opt.IdleAfter)
 		}

@@ -292,8 +292,8 @@ func (s *shard) finishAll(fault error) {
 	for _, r := range append(s.inputs, left...) {
 		s.finish(r, nil, fault)
 	}
-	s.dropEntries(&s.recent.once, fault)
-	s.dropEntries(&s.recent.again, fault)
+	s.dropEntries(&s.recent.once.List, fault)
+	s.dropEntries(&s.recent.again.List, fault)
 	s.opt.Metrics.Loaded(-s.held)
 	s.entries, s.recent, s.held = map[engine.ID]*entry{}, recent{}, 0
 	s.reports, s.inputs = nil, nil

@@ -49,6 +49,7 @@ func (h *held) workflowExecution() *workflowExecution {
 func (w *workflowExecution) armed() time.Time { return w.Info.Armed }
 func (w *workflowExecution) arm(at time.Time) { w.Info.Armed = at }
 func (w *workflowExecution) progress() int64  { return w.Info.NextEventID }
+func (w *workflowExecution) sizeBytes() int64 { return w.Info.StateBytes + w.Info.BufferedBytes }
 
 // missing implements execution.
 func (w *workflowExecution) missing(in engine.Input) map[int64]int64 {
