@@ -51,13 +51,13 @@ func (w *world) replay(run *workflow.Run) (*workflow.Run, error) {
 // The list of what a history does not tell names real fields, and the design
 // note has the same list.
 func TestUnrecordedIsDocumented(t *testing.T) {
-	note, err := os.ReadFile("../../docs/design/0005-reset.md")
+	note, err := os.ReadFile("../../docs/design/0003-reset.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, field := range slices.Sorted(maps.Keys(workflow.Unrecorded)) {
 		if !strings.Contains(string(note), "`"+field+"`") {
-			t.Errorf("docs/design/0005-reset.md does not name %s", field)
+			t.Errorf("docs/design/0003-reset.md does not name %s", field)
 		}
 	}
 }

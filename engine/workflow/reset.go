@@ -19,7 +19,7 @@ import (
 // workflow task, and ends the id's current run (spec/workflow.md 7). The state
 // at that point is replayed; what happened later and was not the workflow's own
 // doing is applied again (reset_reapply.go); then a workflow task lets the code
-// go on from there. docs/design/0005-reset.md tells why it is made this way.
+// go on from there. docs/design/0003-reset.md tells why it is made this way.
 
 // CheckReset says what can be said of a reset before any history is read: the
 // answer to a repetition, or a refusal. base is the run to begin from, current

@@ -2,7 +2,7 @@ package workflow
 
 // Unrecorded are the fields of a run that its history does not tell, with the
 // reason: a replay leaves them at zero or at what a new thing has. It is the one
-// list of them; docs/design/0005-reset.md repeats it, and a test compares all
+// list of them; docs/design/0003-reset.md repeats it, and a test compares all
 // other fields after every step. A field is named by its part and itself.
 var Unrecorded = map[string]string{
 	"Start.RequestID": "the event does not name the request that has created the run",
