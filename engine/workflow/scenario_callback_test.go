@@ -183,17 +183,3 @@ func (w *world) checkCallbacks(t *rapid.T, run *workflow.Run) {
 		}
 	}
 }
-
-// byRequest numbers callbacks by their request ids, which a replay gives them too.
-func byRequest(callbacks map[int64]*callback.State) map[int64]*callback.State {
-	var list []*callback.State
-	for _, s := range callbacks {
-		list = append(list, s)
-	}
-	slices.SortFunc(list, func(a, b *callback.State) int { return cmp.Compare(a.RequestID, b.RequestID) })
-	numbered := map[int64]*callback.State{}
-	for i, s := range list {
-		numbered[int64(i)] = s
-	}
-	return numbered
-}
