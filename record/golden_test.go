@@ -78,6 +78,20 @@ var samples = map[string]any{
 		Status: enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, NextEventID: 43, LastBatchID: 42, CloseTime: sampleTime,
 		CloseEventID: 42, CloseBatchID: 42, NewRunID: "after", DeleteAt: sampleTime.Add(24 * time.Hour),
 	},
+	"start-reset": &workflow.Start{
+		NamespaceName: "default", WorkflowType: "Order", TaskQueue: "orders", FirstRunID: "first", OriginalRunID: "original",
+		Parent: &workflow.Parent{Run: sampleRun, NamespaceName: "default", InitiatedEventID: 5, RequestID: "of its message"},
+		Reset:  &workflow.ResetOrigin{BaseRunID: "base", EventID: 9}, ResetTime: sampleTime,
+	},
+	"info-reset": &workflow.Info{
+		Status: enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, NextEventID: 43, LastBatchID: 42,
+		NewRunID: "made", ResetRunID: "made", ResetEventID: 9,
+	},
+	"signal-child": &workflow.External{InitiatedEventID: 7, BatchID: 6, RequestID: "request", ChildWorkflowOnly: true},
+	"update-admitted": &workflow.Update{AdmittedEventID: 12, RequestBytes: 99},
+	"message-reconnect": &engine.Message{
+		Kind: engine.MessageReconnect, From: sampleRun, To: sampleID, ToFirstRunID: "first", EventID: 5, BatchID: 5, RequestID: "request",
+	},
 	"info-override": &workflow.Info{
 		Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, NextEventID: 2, LastBatchID: 1,
 		VersioningOverride: &workflowpb.VersioningOverride{Behavior: enumspb.VERSIONING_BEHAVIOR_AUTO_UPGRADE,
@@ -167,7 +181,8 @@ func sampleLink(activityID string) *commonpb.Link {
 }
 
 // samplesOf maps a second sample to the codec of the first.
-var samplesOf = map[string]string{"info-closed": "info", "info-override": "info", "info-paused": "info", "activity-paused": "activity"}
+var samplesOf = map[string]string{"info-closed": "info", "info-override": "info", "info-paused": "info", "activity-paused": "activity",
+	"start-reset": "start", "info-reset": "info", "signal-child": "signal", "update-admitted": "update", "message-reconnect": "message"}
 
 // What any release has written is read as it was meant, and this release writes
 // the very same bytes.
