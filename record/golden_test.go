@@ -87,7 +87,7 @@ var samples = map[string]any{
 		Status: enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, NextEventID: 43, LastBatchID: 42,
 		NewRunID: "made", ResetRunID: "made", ResetEventID: 9,
 	},
-	"signal-child": &workflow.External{InitiatedEventID: 7, BatchID: 6, RequestID: "request", ChildWorkflowOnly: true},
+	"signal-child":    &workflow.External{InitiatedEventID: 7, BatchID: 6, RequestID: "request", ChildWorkflowOnly: true},
 	"update-admitted": &workflow.Update{AdmittedEventID: 12, RequestBytes: 99},
 	"message-reconnect": &engine.Message{
 		Kind: engine.MessageReconnect, From: sampleRun, To: sampleID, ToFirstRunID: "first", EventID: 5, BatchID: 5, RequestID: "request",
