@@ -52,6 +52,7 @@ var sorts = map[enumspb.EventType]sort{
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:                   commandEvent,
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED:                  commandEvent,
 
+	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED:                arrivalEvent,
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:                       arrivalEvent,
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:               arrivalEvent,
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED:                arrivalEvent,
@@ -91,6 +92,8 @@ func arrivalOf(ev *historypb.HistoryEvent) arrival {
 		a.name = x.WorkflowExecutionSignaledEventAttributes.GetRequestId()
 	case *historypb.HistoryEvent_WorkflowExecutionOptionsUpdatedEventAttributes:
 		a.name = x.WorkflowExecutionOptionsUpdatedEventAttributes.GetAttachedRequestId()
+	case *historypb.HistoryEvent_WorkflowExecutionUpdateAdmittedEventAttributes:
+		a.name = x.WorkflowExecutionUpdateAdmittedEventAttributes.GetRequest().GetMeta().GetUpdateId()
 	case *historypb.HistoryEvent_WorkflowExecutionPausedEventAttributes:
 		a.name = x.WorkflowExecutionPausedEventAttributes.GetRequestId()
 	case *historypb.HistoryEvent_WorkflowExecutionUnpausedEventAttributes:

@@ -26,6 +26,8 @@ func (f *following) enter(a arrival) {
 	case a.what == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED:
 		f.requests[a.name] = true
 		f.attached++
+	case a.what == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED:
+		f.updates[a.name] = readmitted
 	case a.what == enumspb.EVENT_TYPE_TIMER_FIRED:
 		t := f.timers[a.name]
 		if t == nil || t.startedID != a.about || t.due.After(w.now) {

@@ -48,7 +48,7 @@ func (w *world) complete() {
 	for range w.rng.IntN(4) {
 		x.command()
 	}
-	x.verdicts()
+	x.verdicts(token)
 	if w.one(40) {
 		x.badCommand()
 	}
@@ -292,26 +292,33 @@ func (x *answer) badCommand() {
 }
 
 // verdicts answer updates, mostly as a worker should.
-func (x *answer) verdicts() {
+func (x *answer) verdicts(token workflow.TaskToken) {
 	run := x.l.run
 	for _, id := range sortedKeys(run.Proposals) {
 		if run.Proposals[id].Sent == 0 {
 			continue
 		}
-		switch x.rng.IntN(6) {
-		case 0, 1:
-			x.say(id, &updatepb.Rejection{Failure: &failurepb.Failure{Message: "no"}})
-		case 2:
-			x.say(id, &updatepb.Acceptance{AcceptedRequestMessageId: "m"}, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED)
-		case 3, 4:
-			x.say(id, &updatepb.Acceptance{AcceptedRequestMessageId: "m"}, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED)
-			x.respond(id)
-		}
+		x.verdict(id)
 	}
 	for _, id := range sortedKeys(x.b.updates) {
-		if x.b.updates[id] == accepted && x.one(2) {
+		switch {
+		case x.b.updates[id] == accepted && x.one(2):
 			x.respond(id)
+		case x.b.updates[id] == readmitted && x.l.run.Updates[id].AdmittedEventID < token.StartedEventID:
+			x.verdict(id)
 		}
+	}
+}
+
+func (x *answer) verdict(id string) {
+	switch x.rng.IntN(6) {
+	case 0, 1:
+		x.say(id, &updatepb.Rejection{Failure: &failurepb.Failure{Message: "no"}})
+	case 2:
+		x.say(id, &updatepb.Acceptance{AcceptedRequestMessageId: "m"}, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED)
+	case 3, 4:
+		x.say(id, &updatepb.Acceptance{AcceptedRequestMessageId: "m"}, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED)
+		x.respond(id)
 	}
 }
 

@@ -123,6 +123,11 @@ type following struct {
 	completed bool
 	fresh     []arrival // put into the buffer
 	direct    int       // arrivals that went into history at once
+
+	// Of a history that a reset has copied: the events of updates admitted, and
+	// the start of the last workflow task that was completed.
+	admissions  map[string]int64
+	lastStarted int64
 }
 
 func (f *following) event(ev *historypb.HistoryEvent) {
@@ -277,12 +282,12 @@ func (f *following) news(c *workflow.Change) {
 		was := f.updates[id]
 		switch {
 		case n.Refusal != nil:
-			if was != admitted {
+			if was != admitted && was != readmitted {
 				w.fail("update %s is refused in stage %d", id, was)
 			}
 			delete(f.updates, id)
 		case n.Status.Rejected:
-			if was != admitted {
+			if was != admitted && was != readmitted {
 				w.fail("update %s is rejected in stage %d", id, was)
 			}
 			delete(f.updates, id)

@@ -95,6 +95,7 @@ const (
 	admitted stage = iota + 1
 	accepted
 	completed
+	readmitted // by a reset, and an event
 )
 
 func newLedger(key engine.RunKey) *ledger {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 )
 
@@ -14,6 +15,7 @@ func main() {
 	first := flag.Bool("first", false, "end with the first world that is broken")
 	every := flag.Duration("tell", time.Minute, "how often to say how far it has come")
 	flag.Parse()
+	debug.SetGCPercent(400) // what lives is small, and most of the time would go into collecting it
 	if *worlds == 1 {
 		os.Exit(tellOne(*seed))
 	}

@@ -21,17 +21,18 @@ type prefix struct {
 	creator string // the base run's request
 }
 
-// reset begins a run anew from a batch of its history. Runs with updates are left
-// to package workflow's own tests.
+// reset begins a run anew from a batch of its history.
 func (w *world) reset() {
 	base := w.someone()
-	if base == nil || base.hasUpdates() || len(base.batches) < 2 || w.current[base.key.Name] == nil {
+	if base == nil || len(base.batches) < 2 || w.current[base.key.Name] == nil {
 		return
 	}
 	at := pick(w, base.batches[1:])[0].GetEventId()
 	req := &workflowservice.ResetWorkflowExecutionRequest{
 		RequestId: fmt.Sprint("q", w.rng.IntN(4)), WorkflowTaskFinishEventId: at, Reason: "model",
-		ResetReapplyExcludeTypes: []enumspb.ResetReapplyExcludeType{enumspb.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE},
+	}
+	if w.one(3) {
+		req.ResetReapplyExcludeTypes = []enumspb.ResetReapplyExcludeType{enumspb.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE}
 	}
 	current := w.current[base.key.Name]
 	in := &workflow.ResetWorkflow{Request: req, Base: base.run, NewRunID: engine.DerivedUUID(fmt.Sprint("reset", w.seed), int64(w.steps))} //nolint:gosec // small
@@ -90,6 +91,9 @@ func (w *world) expectReset(base, current *life, chain []*life, at int64, again 
 		if a != nil && (a.GetRequestId() == "" || !known[a.GetRequestId()]) {
 			known[a.GetRequestId()] = true
 			p.signals = append(p.signals, a.GetRequestId())
+		}
+		if id := requestIn(ev); a == nil && id != "" {
+			known[id] = true
 		}
 	}
 	for i, l := range chain {
@@ -153,12 +157,6 @@ func (w *world) stepReset(current, base *life, in *workflow.ResetWorkflow, e *ex
 	})
 }
 
-func (l *life) hasUpdates() bool {
-	return slices.ContainsFunc(l.history, func(ev *historypb.HistoryEvent) bool {
-		return ev.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
-	})
-}
-
 // inherit gives a run the history that a reset has copied.
 func (l *life) inherit(p *prefix) {
 	for _, batch := range p.batches {
@@ -172,11 +170,13 @@ func (l *life) inherit(p *prefix) {
 // adopt opens the book of a run that a reset has made: what is copied is entered
 // as it is, and what is new is held against what must be applied again.
 func (f *following) adopt(p *prefix, c *workflow.Change, request string) {
+	f.admissions = map[string]int64{}
 	for _, batch := range p.batches {
 		for _, ev := range batch {
 			f.copied(ev)
 		}
 	}
+	f.forgetRejected()
 	for _, id := range []string{p.creator, request} {
 		if !f.requests[id] {
 			f.requests[id] = true
@@ -223,16 +223,28 @@ func (f *following) copied(ev *historypb.HistoryEvent) {
 			f.started = true
 		default:
 			f.scheduled, f.started = false, false
+			if a := ev.GetWorkflowTaskCompletedEventAttributes(); a != nil {
+				f.lastStarted = a.GetStartedEventId()
+			}
 			f.unseen = f.unseen && ev.GetEventType() != enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 		}
 	case commandEvent:
 		f.commanded(ev)
+		if a := ev.GetWorkflowExecutionUpdateAcceptedEventAttributes(); a != nil {
+			f.updates[a.GetProtocolInstanceId()] = accepted
+		}
+		if a := ev.GetWorkflowExecutionUpdateCompletedEventAttributes(); a != nil {
+			f.updates[a.GetMeta().GetUpdateId()] = completed
+		}
 	case arrivalEvent:
 		a := arrivalOf(ev)
 		if c := f.children[a.about]; c != nil && a.what == enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED {
 			c.run = ev.GetChildWorkflowExecutionStartedEventAttributes().GetWorkflowExecution().GetRunId()
 		}
 		f.enter(a)
+		if a.what == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED {
+			f.admissions[a.name] = ev.GetEventId()
+		}
 		f.unseen = true
 		switch a.what {
 		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_PAUSED:
@@ -242,5 +254,15 @@ func (f *following) copied(ev *historypb.HistoryEvent) {
 		}
 	default:
 		f.world.fail("a run begins with %s", ev.GetEventType())
+	}
+}
+
+// forgetRejected: what a reset has admitted, and the worker has completed a task
+// after without accepting it, it has rejected. That leaves no event.
+func (f *following) forgetRejected() {
+	for id, at := range f.admissions {
+		if f.updates[id] == readmitted && at < f.lastStarted {
+			delete(f.updates, id)
+		}
 	}
 }
