@@ -5,12 +5,15 @@ package e2e
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -60,15 +63,7 @@ func TestStandaloneOutlivesTheServer(t *testing.T) {
 	later := *s
 	later.queue = t.Name() + "-later"
 	later.work(act, worker.Options{})
-	var ids []string
-	list, err := s.client.ListActivities(ctx, client.ListActivitiesOptions{})
-	s.must(err)
-	for info, err := range list.Results {
-		s.must(err)
-		ids = append(ids, info.ActivityID)
-	}
-	slices.Sort(ids)
-	if got := strings.Join(ids, " "); got != "delayed done paused queued runs" {
+	if got := s.listed(ctx); got != "delayed done paused queued runs" {
 		t.Errorf("listed: %s", got)
 	}
 	paused := s.client.GetActivityHandle(client.GetActivityHandleOptions{ActivityID: "paused"})
@@ -88,4 +83,30 @@ func TestStandaloneOutlivesTheServer(t *testing.T) {
 			t.Errorf("%s: %q, %v", id, got, err)
 		}
 	}
+
+	// The index is derived: lost, it is built anew from the executions.
+	s.server.Kill()
+	s.must(os.Remove(filepath.Join(s.server.Folder, "data", "visibility.db")))
+	s.must(s.server.Restart())
+	if got := s.listed(ctx); got != "delayed done paused queued runs" {
+		t.Errorf("listed by a new index: %s", got)
+	}
+	count, err := s.client.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{})
+	if err != nil || count.GetCount() != 0 {
+		t.Errorf("%v workflows, %v", count.GetCount(), err)
+	}
+}
+
+// listed is the ids of all activities, in order.
+func (s *suite) listed(ctx context.Context) string {
+	s.Helper()
+	list, err := s.client.ListActivities(ctx, client.ListActivitiesOptions{})
+	s.must(err)
+	var ids []string
+	for info, err := range list.Results {
+		s.must(err)
+		ids = append(ids, info.ActivityID)
+	}
+	slices.Sort(ids)
+	return strings.Join(ids, " ")
 }
