@@ -257,12 +257,21 @@ func TestADestinationThatKeepsFailingIsLeftAlone(t *testing.T) {
 // When a destination is given up, those that wait for it hear so at once; and
 // what a receiver refuses for good says nothing against it.
 func TestThoseWhoWaitForABrokenDestinationAreSentAway(t *testing.T) {
+	for name, o := range map[string]Options{
+		"its own queue": {MaxPerDestination: 1},
+		"everybody's":   {MaxInFlight: 1},
+	} {
+		t.Run(name, func(t *testing.T) { waitForABrokenDestination(t, o) })
+	}
+}
+
+func waitForABrokenDestination(t *testing.T, o Options) {
 	status, arrived := make(chan int), make(chan struct{}, 20)
 	url := receiver(t, func(w http.ResponseWriter, _ *http.Request) {
 		arrived <- struct{}{}
 		w.WriteHeader(<-status)
 	})
-	b := newBench(t, Options{MaxPerDestination: 1})
+	b := newBench(t, o)
 	var reports []<-chan callback.Answer
 	for range maxFailures + 5 {
 		reports = append(reports, b.deliver(url))

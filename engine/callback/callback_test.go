@@ -55,6 +55,9 @@ func TestWhatAnAnswerMakesOfACallback(t *testing.T) {
 			if complete := got.LastAttemptComplete; complete.IsZero() != (row.attempt == 0) {
 				t.Errorf("last attempt complete at %v", complete)
 			}
+			if waits := got.WaitsForRetry(); waits != (row.due > 0) {
+				t.Errorf("waits for another try: %v", waits)
+			}
 			if sent.Status != enumspb.CALLBACK_STATE_SCHEDULED {
 				t.Error("the state before has changed")
 			}
@@ -86,6 +89,17 @@ func TestNothingIsDueBeforeTheTrigger(t *testing.T) {
 	}
 	if got := s.Answered(0, callback.Answer{Verdict: callback.Accepted}, epoch); got != nil {
 		t.Errorf("an answer to nothing makes %+v", got)
+	}
+}
+
+// A callback that another run tells of is over in this one.
+func TestDoneIsTheEnd(t *testing.T) {
+	s := waiting().Trigger(epoch).Done()
+	if s.Pending() || s.Waiting() || !s.Deadline().IsZero() || s.Attempt != 0 {
+		t.Errorf("got %+v", s)
+	}
+	if got := s.Answered(s.Stamp, callback.Answer{Verdict: callback.Refused}, epoch); got != nil {
+		t.Errorf("a report makes it %+v", got)
 	}
 }
 
