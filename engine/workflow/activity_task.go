@@ -269,7 +269,7 @@ func (r *Run) keepScheduled(c *Change) {
 			continue
 		}
 		for _, batch := range c.Batches {
-			if ev := inBatch(batch, id); ev != nil {
+			if ev := inBatch(batch, id); ev != nil && worthKeeping(r, ev) {
 				if r.Scheduled == nil {
 					r.Scheduled = make(map[int64]*historypb.HistoryEvent)
 				}
@@ -277,6 +277,23 @@ func (r *Run) keepScheduled(c *Change) {
 			}
 		}
 	}
+}
+
+// What is kept of them is bounded (DESIGN I11): the inputs of thousands of
+// activities that wait may be gigabytes. Small ones are always kept, larger ones
+// while there are few.
+const (
+	smallScheduled   = 1 << 10
+	maxScheduledSize = 16 << 10
+	maxScheduledKept = 100
+)
+
+func worthKeeping(r *Run, scheduled *historypb.HistoryEvent) bool {
+	size := 0
+	for _, p := range scheduled.GetActivityTaskScheduledEventAttributes().GetInput().GetPayloads() {
+		size += len(p.GetData())
+	}
+	return size <= smallScheduled || size <= maxScheduledSize && len(r.Scheduled) < maxScheduledKept
 }
 
 // Loaded is to be called once on a run that has been read from the store, with
