@@ -116,6 +116,24 @@ func TestStandaloneEagerTask(t *testing.T) {
 	}
 }
 
+// TestEagerAttemptIsTakenBack: a caller that is gone has no use for its task.
+func TestEagerAttemptIsTakenBack(t *testing.T) {
+	e := newEdge(t)
+	ctx, leave := context.WithCancel(context.WithValue(t.Context(), callKey{}, &call{namespace: testNamespaces[0]}))
+	leave()
+	resp, err := e.StartActivityExecution(ctx, activityStartRequest(func(r *activityStart) { r.RequestEagerExecution = true }))
+	if err != nil || resp.GetEagerActivityTask() != nil || !resp.GetStarted() {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	inputs := e.executions.inputs()
+	if _, ok := inputs[len(inputs)-1].(*standalone.AbortAttempt); !ok {
+		t.Errorf("the last input is a %T", inputs[len(inputs)-1])
+	}
+	if state := e.describeAlone(t, &workflowservice.DescribeActivityExecutionRequest{}).GetInfo().GetRunState(); state != enumspb.PENDING_ACTIVITY_STATE_SCHEDULED {
+		t.Errorf("the activity is %v", state)
+	}
+}
+
 // describeAlone describes the activity "a".
 func (e *edge) describeAlone(t *testing.T, r *workflowservice.DescribeActivityExecutionRequest) *workflowservice.DescribeActivityExecutionResponse {
 	t.Helper()
