@@ -127,6 +127,9 @@ func TestEveryBit(t *testing.T) {
 	if os.Getenv(crashPointsEnv) != "" {
 		every = 257
 	}
+	if underRace {
+		every *= 20
+	}
 	options := testOptions(t, testSpaces())
 	f := start(t, options, nil)
 	f.put(sample()...)

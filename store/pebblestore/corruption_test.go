@@ -36,6 +36,9 @@ func TestEveryBit(t *testing.T) {
 	if os.Getenv(crashPointsEnv) != "" {
 		every = 1
 	}
+	if underRace {
+		every *= 10
+	}
 	for name, folder := range map[string]*vfs.MemFS{"stopped": smallFolder(t, true), "killed": smallFolder(t, false)} {
 		t.Run(name, func(t *testing.T) {
 			want, how, err := everything(folder.CrashClone(vfs.CrashCloneCfg{}))

@@ -110,6 +110,10 @@ func TestCrashPoints(t *testing.T) {
 	}
 	var total tally
 	for i, p := range points {
+		if underRace && i%10 > 0 {
+			continue
+		}
+		total.points++
 		total.add(p.check(t, fmt.Sprintf("point %d, before %s", i, p.before), long || i%10 == 0, tears(long)))
 		if !long {
 			continue
@@ -121,8 +125,8 @@ func TestCrashPoints(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d of %d crash points recovered, with %d different remainders; %d points were within a recovery",
-		len(points)+total.recoveries, len(points)+total.recoveries, total.remainders, total.recoveries)
+	n := total.points + total.recoveries
+	t.Logf("%d of %d crash points recovered, with %d different remainders; %d points were within a recovery", n, n, total.remainders, total.recoveries)
 }
 
 func tears(long bool) int {
@@ -132,7 +136,7 @@ func tears(long bool) int {
 	return 2
 }
 
-type tally struct{ remainders, recoveries int }
+type tally struct{ points, remainders, recoveries int }
 
 func (t *tally) add(remainders int) { t.remainders += remainders }
 
