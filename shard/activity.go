@@ -32,7 +32,15 @@ func (h *held) activity() *standalone.Run {
 func (a *activityExecution) armed() time.Time { return a.Info.Armed }
 func (a *activityExecution) arm(at time.Time) { a.Info.Armed = at }
 func (a *activityExecution) progress() int64  { return a.Info.Transitions }
-func (a *activityExecution) sizeBytes() int64 { return a.Info.StateBytes }
+
+// sizeBytes implements execution. StateBytes does not move with heartbeats.
+func (a *activityExecution) sizeBytes() int64 {
+	size := a.Info.StateBytes
+	for _, p := range a.Activity.HeartbeatDetails.GetPayloads() {
+		size += int64(len(p.GetData()))
+	}
+	return size
+}
 
 // Volatile implements execution: all of a standalone activity is stored.
 func (a *activityExecution) Volatile() bool { return false }

@@ -199,6 +199,16 @@ func TestI11CacheIsBoundedInBytes(t *testing.T) {
 			t.Fatalf("%d runs of ten times the usual size are in memory, room is for 160 of the usual one", s.held)
 		}
 	}
+	for i := range 50 {
+		id := fmt.Sprint("talkative", i)
+		start(id, nil)
+		w.matcher.offers = w.matcher.offers[len(w.matcher.offers)-1:]
+		w.takeAlone()
+		w.doAlone(id, &standalone.Heartbeat{Stamp: activity.ByID, Details: large})
+	}
+	if s.held > 160/10+2 {
+		t.Errorf("%d runs with large details are in memory", s.held)
+	}
 	for i := range 140 {
 		start(fmt.Sprint("small", i), nil)
 	}
