@@ -33,6 +33,10 @@
 // as deleting a log that a lost list of tables still needs. Batches in flight
 // end with store.ErrUnknown. The process must then end; the next one recovers.
 //
+// A damaged block of a table is no such end: whoever reads it gets
+// store.ErrCorrupt, and the rest goes on. Only when it has to be compacted does
+// the database end, because that would be tried for ever and stall commits later.
+//
 // # Cost
 //
 // A batch of ten records costs some 25 µs of CPU and 25 allocations, Pebble's
