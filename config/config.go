@@ -59,6 +59,11 @@ type Config struct {
 	// registered or updated through the API).
 	Retention time.Duration `yaml:"retention"`
 
+	// TimeSkipping names namespaces in which clients may ask for the time of a
+	// workflow to be skipped whenever nothing is in flight: for tests of workflows
+	// that wait for days, never for production. Defaults to none.
+	TimeSkipping []string `yaml:"time-skipping"`
+
 	// CallbackAddresses are those that completion callbacks may use, each as
 	// [http://|https://]host[:port] with * for any characters: "*.example.com",
 	// "http://localhost:*". Only an entry with http:// allows calls without TLS.

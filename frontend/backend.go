@@ -118,6 +118,9 @@ type Options struct {
 	// waiting call costs some 20 KB). Defaults to 20000: a large fleet's
 	// pollers fit.
 	MaxPollsPerNamespace int
+	// TimeSkipping names the namespaces in which clients may have the time of
+	// workflows skipped. Defaults to none.
+	TimeSkipping []string
 	// CallbackAddresses are those that completion callbacks may use. Defaults to
 	// none: the server may reach what its clients cannot.
 	CallbackAddresses callbacks.Addresses

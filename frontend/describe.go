@@ -59,8 +59,8 @@ func describeRun(run *workflow.Run, now time.Time) *workflowservice.DescribeWork
 			UserMetadata:               run.Start.UserMetadata,
 		},
 		WorkflowExecutionInfo: executionInfo(run),
-		WorkflowExtendedInfo:  extendedInfo(run),
-		PendingActivities:     pendingActivities(run, now),
+		WorkflowExtendedInfo:  extendedInfo(run, now),
+		PendingActivities:     pendingActivities(run, run.OwnTime(now)),
 		PendingChildren:       pendingChildren(run),
 		PendingWorkflowTask:   pendingTask(run),
 		Callbacks:             workflowCallbacks(run),
@@ -102,12 +102,13 @@ func executionInfo(run *workflow.Run) *workflowpb.WorkflowExecutionInfo {
 	return info
 }
 
-func extendedInfo(run *workflow.Run) *workflowpb.WorkflowExecutionExtendedInfo {
+func extendedInfo(run *workflow.Run, now time.Time) *workflowpb.WorkflowExecutionExtendedInfo {
 	info := &workflowpb.WorkflowExecutionExtendedInfo{
 		ExecutionExpirationTime: timestamp(run.Start.ExecutionDeadline),
 		RunExpirationTime:       timestamp(run.Start.RunDeadline),
 		CancelRequested:         run.Info.CancelRequested,
 		OriginalStartTime:       timestamp(run.Start.OriginalStartTime),
+		TimeSkippingInfo:        timeSkippingInfo(run, now),
 		LastResetTime:           timestamp(run.Start.ResetTime),
 		ResetRunId:              run.Info.ResetRunID,
 	}

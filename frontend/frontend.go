@@ -36,6 +36,8 @@ type Frontend struct {
 	visibility Visibility
 	registry   Registry
 	callbacks  callbacks.Addresses
+	// timeSkipping are namespaces in which the time of workflows may be skipped.
+	timeSkipping []string
 
 	limits  *engine.Limits
 	clock   clock.Clock
@@ -77,7 +79,7 @@ func New(o Options) *Frontend {
 	}
 	f := &Frontend{
 		executions: o.Executions, queues: o.Queues, visibility: o.Visibility, registry: o.Registry,
-		callbacks: o.CallbackAddresses, limits: o.Limits, clock: o.Clock, log: o.Log, metrics: newMetrics(o.Metrics),
+		callbacks: o.CallbackAddresses, timeSkipping: o.TimeSkipping, limits: o.Limits, clock: o.Clock, log: o.Log, metrics: newMetrics(o.Metrics),
 		health: health.NewServer(), waiting: newWaiting(o.MaxPollsPerNamespace), workers: newWorkers(o.Clock), pressure: o.Pressure,
 		shards: int32(o.Shards), persistence: o.Persistence, address: o.Address, httpAddress: o.HTTPAddress,
 	}

@@ -30,7 +30,7 @@ func (f *Frontend) ResetWorkflowExecution(ctx context.Context, r *workflowservic
 			}
 			return nil
 		},
-		func() error { return f.checkPostReset(r.GetPostResetOperations()) },
+		func() error { return f.checkPostReset(ctx, r.GetPostResetOperations()) },
 	)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (f *Frontend) ResetWorkflowExecution(ctx context.Context, r *workflowservic
 
 // checkPostReset checks the operations that are to follow a reset as the calls
 // they stand for, and resolves their masks.
-func (f *Frontend) checkPostReset(operations []*workflowpb.PostResetOperation) error {
+func (f *Frontend) checkPostReset(ctx context.Context, operations []*workflowpb.PostResetOperation) error {
 	for _, op := range operations {
 		var err error
 		switch v := op.GetVariant().(type) {
@@ -55,7 +55,7 @@ func (f *Frontend) checkPostReset(operations []*workflowpb.PostResetOperation) e
 		case *workflowpb.PostResetOperation_UpdateWorkflowOptions_:
 			o := v.UpdateWorkflowOptions
 			var paths []string
-			if paths, err = f.checkOptionsUpdate(o.GetWorkflowExecutionOptions(), o.GetUpdateMask()); err == nil {
+			if paths, err = f.checkOptionsUpdate(ctx, o.GetWorkflowExecutionOptions(), o.GetUpdateMask()); err == nil {
 				o.UpdateMask.Paths = paths
 			}
 		default:

@@ -55,6 +55,12 @@ func (f *Frontend) prepareStart(ctx context.Context, r *workflowservice.StartWor
 		func() error { return f.checkStartHead(r) },
 		func() error { return checkIDPolicies(r) },
 		func() error { return checkOnConflict(r.GetOnConflictOptions()) },
+		func() error {
+			if r.GetTimeSkippingStatePropagation() != nil { // what parents tell their children
+				return invalid("TimeSkippingStatePropagation is not allowed on request.")
+			}
+			return nil
+		},
 		func() error { return f.checkStartTail(ctx, r, r.GetCompletionCallbacks()) },
 	)
 	if err != nil {
@@ -149,7 +155,7 @@ func (f *Frontend) checkStartTail(ctx context.Context, r starting, callbacks []*
 		func() error { return priority.Check(r.GetPriority(), f.limits) },
 		func() error { return f.prepareCallbacks(callbacks) },
 		func() error { return checkLinks(r.GetLinks(), f.limits) },
-		func() error { return checkTimeSkipping(r.GetTimeSkippingConfig()) },
+		func() error { return f.checkTimeSkipping(ctx, r.GetTimeSkippingConfig()) },
 		func() error { return versioning.Check(r.GetVersioningOverride()) },
 		func() error { return f.checkBlob(r.GetInput()) },
 		func() error {
@@ -211,13 +217,6 @@ func checkIDPolicies(r starting) error {
 func checkOnConflict(o *workflowpb.OnConflictOptions) error {
 	if o.GetAttachCompletionCallbacks() && !o.GetAttachRequestId() {
 		return invalid("attaching request ID is required for attaching completion callbacks")
-	}
-	return nil
-}
-
-func checkTimeSkipping(c *commonpb.TimeSkippingConfig) error {
-	if c != nil {
-		return errTimeSkipping
 	}
 	return nil
 }

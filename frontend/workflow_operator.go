@@ -5,7 +5,6 @@ import (
 	"strings"
 	"unicode"
 
-	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
@@ -55,8 +54,8 @@ func (f *Frontend) UnpauseWorkflowExecution(ctx context.Context, r *workflowserv
 		&workflow.UnpauseWorkflow{Request: r})
 }
 
-// UpdateWorkflowExecutionOptions changes the priority and the versioning
-// override of an open workflow (workflow.md 8.2).
+// UpdateWorkflowExecutionOptions changes the priority, the versioning override and
+// the time skipping of an open workflow (workflow.md 8.2).
 func (f *Frontend) UpdateWorkflowExecutionOptions(ctx context.Context, r *workflowservice.UpdateWorkflowExecutionOptionsRequest) (*workflowservice.UpdateWorkflowExecutionOptionsResponse, error) {
 	options := r.GetWorkflowExecutionOptions()
 	var paths []string
@@ -64,7 +63,7 @@ func (f *Frontend) UpdateWorkflowExecutionOptions(ctx context.Context, r *workfl
 		func() error { return f.checkExecution(r.GetWorkflowExecution()) },
 		func() error { return f.checkIdentity(r.GetIdentity()) },
 		func() (err error) {
-			paths, err = f.checkOptionsUpdate(options, r.GetUpdateMask())
+			paths, err = f.checkOptionsUpdate(ctx, options, r.GetUpdateMask())
 			return err
 		},
 	)
@@ -78,24 +77,25 @@ func (f *Frontend) UpdateWorkflowExecutionOptions(ctx context.Context, r *workfl
 
 // checkOptionsUpdate checks new options and the mask that says which of them
 // count, and gives its paths.
-func (f *Frontend) checkOptionsUpdate(options *workflowpb.WorkflowExecutionOptions, mask *fieldmaskpb.FieldMask) ([]string, error) {
+func (f *Frontend) checkOptionsUpdate(ctx context.Context, options *workflowpb.WorkflowExecutionOptions, mask *fieldmaskpb.FieldMask) ([]string, error) {
 	switch {
 	case mask == nil:
 		return nil, invalid("UpdateMask is required")
 	case options == nil:
 		return nil, invalid("WorkflowExecutionOptions is required")
 	}
-	paths, err := optionPaths(mask)
+	paths, err := optionPaths(mask, f.skipsTime(ctx))
 	return paths, firstError(
 		func() error { return err },
 		func() error { return versioning.Check(options.GetVersioningOverride()) },
+		func() error { return workflow.CheckSkipping(options.GetTimeSkippingConfig()) },
 		func() error { return priority.Check(options.GetPriority(), f.limits) },
 	)
 }
 
 // optionPaths are the paths of a mask over the options, in snake case. The two
 // parts that an override once had stand for the whole when they come together.
-func optionPaths(mask *fieldmaskpb.FieldMask) ([]string, error) {
+func optionPaths(mask *fieldmaskpb.FieldMask, skipsTime bool) ([]string, error) {
 	var paths []string
 	parts := map[string]bool{}
 	for _, path := range mask.GetPaths() {
@@ -105,8 +105,10 @@ func optionPaths(mask *fieldmaskpb.FieldMask) ([]string, error) {
 		}
 		option, part, partial := strings.Cut(path, ".")
 		switch {
-		case option == "time_skipping_config":
+		case option == workflow.PathTimeSkipping && !skipsTime:
 			return nil, errTimeSkipping
+		case option == workflow.PathTimeSkipping && partial:
+			return nil, invalid("time_skipping_config doesn't support partial updates")
 		case option == workflow.PathVersioningOverride && (part == "behavior" || part == "deployment"):
 			parts[part] = true
 		case option == workflow.PathVersioningOverride && partial:
@@ -123,9 +125,6 @@ func optionPaths(mask *fieldmaskpb.FieldMask) ([]string, error) {
 	}
 	return paths, nil
 }
-
-// errTimeSkipping answers whoever asks for time to be skipped (workflow.md 8.3).
-var errTimeSkipping = serviceerror.NewUnimplemented("The Time-Skipping feature is not enabled for namespace.")
 
 // snakeCase is a path in snake case, which clients may send in camel case.
 func snakeCase(path string) string {

@@ -89,6 +89,15 @@ func infoFields(c *coder, i *workflow.Info) {
 	c.str(34, &i.ResetRunID)
 	c.int(35, &i.ResetEventID)
 	message(c, 36, &i.VersioningOverride)
+	pointer(c, 37, &i.Skipping, skippingFields)
+}
+
+func skippingFields(c *coder, s *workflow.Skipping) {
+	message(c, 1, &s.Config)
+	c.dur(2, &s.Skipped)
+	c.int32(3, &s.Count)
+	c.time(4, &s.Target)
+	c.bool(5, &s.Reached)
 }
 
 func pauseFields(c *coder, p *workflow.Pause) {

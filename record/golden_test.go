@@ -97,6 +97,10 @@ var samples = map[string]any{
 		VersioningOverride: &workflowpb.VersioningOverride{Behavior: enumspb.VERSIONING_BEHAVIOR_AUTO_UPGRADE,
 			Override: &workflowpb.VersioningOverride_AutoUpgrade{AutoUpgrade: true}},
 	},
+	"info-skipping": &workflow.Info{
+		Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, NextEventID: 8, LastBatchID: 5,
+		Skipping: &workflow.Skipping{Config: &commonpb.TimeSkippingConfig{Enabled: true}, Skipped: time.Hour, Count: 2, Target: sampleTime, Reached: true},
+	},
 	"info-paused": &workflow.Info{
 		Status: enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED, NextEventID: 43, LastBatchID: 42, FirstTaskDone: true,
 		Pause: &workflow.Pause{Time: sampleTime, Identity: "me@host", Reason: "maintenance"}, PauseRequestID: "pause", UnpauseRequestID: "unpause",
@@ -181,7 +185,7 @@ func sampleLink(activityID string) *commonpb.Link {
 }
 
 // samplesOf maps a second sample to the codec of the first.
-var samplesOf = map[string]string{"info-closed": "info", "info-override": "info", "info-paused": "info", "activity-paused": "activity",
+var samplesOf = map[string]string{"info-closed": "info", "info-override": "info", "info-paused": "info", "info-skipping": "info", "activity-paused": "activity",
 	"start-reset": "start", "info-reset": "info", "signal-child": "signal", "update-admitted": "update", "message-reconnect": "message"}
 
 // What any release has written is read as it was meant, and this release writes

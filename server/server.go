@@ -201,6 +201,7 @@ func (s *Server) startCore(ctx context.Context) error {
 		Metrics:     s.metrics,
 
 		CallbackAddresses: addresses,
+		TimeSkipping:      s.config.TimeSkipping,
 	})
 	return nil
 }

@@ -187,7 +187,7 @@ func (s *shard) place(h *held, q *query) {
 // caller has gone.
 func outlives(run *workflow.Run, deadline time.Time) bool {
 	return run.Info.Task == nil && !run.Info.FirstTaskDone && !deadline.IsZero() &&
-		run.Start.ExecutionTime().After(deadline)
+		run.ShardTime(run.Start.ExecutionTime()).After(deadline)
 }
 
 // buffer lets the query wait for the next start of a workflow task.

@@ -111,6 +111,7 @@ func defineFlags(f *pflag.FlagSet, c *config.Config) {
 	f.StringArrayVarP(&c.Namespaces, "namespace", "n", d.Namespaces, "namespace to create, besides \"default\"; repeatable")
 	f.Var((*pairs)(&c.SearchAttributes), "search-attribute", "search attribute to register, as Name=Type; repeatable")
 	f.DurationVar(&c.Retention, "retention", d.Retention, "how long closed workflows are kept in the namespaces created at the start")
+	f.StringArrayVar(&c.TimeSkipping, "time-skipping", d.TimeSkipping, "namespace whose workflows may have their time skipped, for tests; repeatable")
 	f.StringArrayVar(&c.CallbackAddresses, "callback-address", d.CallbackAddresses, "address that completion callbacks may use, as [http://]host[:port] with * for any characters; repeatable")
 	f.IntVar(&c.Shards, "shards", d.Shards, "loops that share the work")
 	f.IntVar(&c.CacheRuns, "cache-runs", d.CacheRuns, "executions kept in memory")

@@ -192,7 +192,7 @@ func (d *draft) stepped(old *activity.State, step activity.Step) {
 func (d *draft) putActivity(s *activity.State) {
 	if s.MayOffer(d.env.Now) && !d.paused() {
 		s = s.Offer()
-		d.offer(activityTask(d.base.Key, d.fixed(), s))
+		d.offer(activityTask(d.base.Key, d.fixed(), &d.info, s))
 	}
 	d.activities.put(s.ScheduledEventID, s)
 }
@@ -200,13 +200,13 @@ func (d *draft) putActivity(s *activity.State) {
 // withdrawActivity takes the attempt off its task queue, if it is there.
 func (d *draft) withdrawActivity(s *activity.State) {
 	if s.Offered {
-		d.withdraw(activityTask(d.base.Key, d.fixed(), s))
+		d.withdraw(activityTask(d.base.Key, d.fixed(), &d.info, s))
 	}
 }
 
 // activityTask is the offer of the attempt of s. A retry queues up anew, by the
 // end of its back-off (AT-108).
-func activityTask(key engine.RunKey, start *Start, s *activity.State) engine.Task {
+func activityTask(key engine.RunKey, start *Start, i *Info, s *activity.State) engine.Task {
 	t := engine.Task{
 		Queue: engine.TaskQueue{
 			NamespaceID: key.NamespaceID, Name: s.TaskQueue, Type: enumspb.TASK_QUEUE_TYPE_ACTIVITY,
@@ -214,7 +214,7 @@ func activityTask(key engine.RunKey, start *Start, s *activity.State) engine.Tas
 		Run:     key,
 		EventID: s.ScheduledEventID,
 		Stamp:   s.Stamp,
-		Order:   s.DueTime,
+		Order:   s.DueTime.Add(-i.skipped()),
 	}
 	priority.Apply(&t, priority.Merge(s.Priority, start.Priority))
 	return t
@@ -225,7 +225,7 @@ func activityOffer(run *Run, s *activity.State) (t engine.Task, ok bool) {
 	if !s.Offered {
 		return t, false
 	}
-	return activityTask(run.Key, run.Start, s), true
+	return activityTask(run.Key, run.Start, run.Info, s), true
 }
 
 // activityDeadline is the earliest time at which dueActivities would do
@@ -301,7 +301,7 @@ func worthKeeping(r *Run, scheduled *historypb.HistoryEvent) bool {
 // be lost, so the heartbeat clocks of running attempts start no earlier.
 func (r *Run) Loaded(opened time.Time) {
 	for id, s := range r.Activities {
-		r.Activities[id] = s.Loaded(opened)
+		r.Activities[id] = s.Loaded(r.OwnTime(opened))
 	}
 	r.deadlines = deadlines{} // some of what it holds, if it was asked before, is not due any more
 }

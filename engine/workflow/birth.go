@@ -29,6 +29,7 @@ func newborn(env *engine.Env, key engine.RunKey, s *Start, started *historypb.Hi
 	a := started.GetWorkflowExecutionStartedEventAttributes()
 	d.attachCallbacks(a.GetCompletionCallbacks(), "", started)
 	d.info.VersioningOverride = a.GetVersioningOverride()
+	d.info.Skipping = skippingAt(started)
 	if len(a.Memo.GetFields()) > 0 {
 		d.setMemo(a.Memo)
 	}

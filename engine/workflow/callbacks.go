@@ -113,6 +113,7 @@ func (d *draft) call(number int64, s *callback.State, ev *historypb.HistoryEvent
 func (d *draft) try(number int64, s *callback.State, c *engine.Completion) {
 	d.callbacks.put(number, s)
 	x := s.Delivery(d.base.Key, d.fixed().NamespaceName, number)
+	x.Until = x.Until.Add(-d.info.skipped()) // the shell's time
 	x.Completion = c
 	x.Link = d.callbackLink(s)
 	x.EventID, x.BatchID = d.info.CloseEventID, d.info.CloseBatchID

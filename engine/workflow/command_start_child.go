@@ -167,6 +167,7 @@ func (c *completion) childInitiatedEvent(cmd *commandpb.Command) *historypb.Hist
 	}
 	execTimeout := duration.Of(a.GetWorkflowExecutionTimeout())
 	run := runTimeout(duration.Of(a.GetWorkflowRunTimeout()), execTimeout)
+	skipping, skipped := c.propagated(true)
 	ev.Attributes = &historypb.HistoryEvent_StartChildWorkflowExecutionInitiatedEventAttributes{
 		StartChildWorkflowExecutionInitiatedEventAttributes: &historypb.StartChildWorkflowExecutionInitiatedEventAttributes{
 			Namespace:                    c.fixed().NamespaceName,
@@ -190,6 +191,8 @@ func (c *completion) childInitiatedEvent(cmd *commandpb.Command) *historypb.Hist
 			InheritBuildId:               a.GetInheritBuildId(),
 			Priority:                     priority.Merge(a.GetPriority(), c.fixed().Priority),
 			VersioningOverride:           versioning.Normal(a.GetVersioningOverride()),
+			TimeSkippingConfig:           skipping,
+			TimeSkippingStatePropagation: skipped,
 		}}
 	return ev
 }

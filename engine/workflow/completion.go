@@ -79,7 +79,7 @@ func oversize(cause enumspb.WorkflowTaskFailedCause, message string) *taskFailur
 // spec/workflow.md 3.7. What the checks before it refuse leaves the task as it
 // was; a command that cannot be carried out fails the task.
 func completeWorkflowTask(env *engine.Env, run *Run, in *CompleteWorkflowTask) (*Result, error) {
-	d := newDraft(env, run)
+	d := newDraft(run.own(env), run)
 	if err := d.checkToken(in.Token); err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func committed(r *engine.Refusal) *engine.Refusal {
 // out; nothing of the completion remains. A later attempt leaves no trace at
 // all: the task stays started until it times out, which slows a bad worker down.
 func failCompletion(env *engine.Env, run *Run, in *CompleteWorkflowTask, f *taskFailure) (*Result, error) {
-	d := newDraft(env, run)
+	d := newDraft(run.own(env), run)
 	answer := engine.Invalid("%s", f.Error())
 	unhandled := f.Cause == enumspb.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
 	if d.info.Task.Attempt > 1 && !unhandled && !f.Terminate {

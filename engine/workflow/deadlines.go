@@ -37,11 +37,14 @@ func compareDeadlines(a, b deadline) int {
 
 // NextDeadline is the earliest time at which a Due input would do something;
 // zero when there is none. Constant time on a run that was stepped before.
-func (r *Run) NextDeadline() time.Time {
+func (r *Run) NextDeadline() time.Time { return r.ShardTime(r.nextDeadline()) }
+
+// nextDeadline is NextDeadline in the run's own time.
+func (r *Run) nextDeadline() time.Time {
 	if !r.Open() {
 		return earliest(r.Info.DeleteAt, r.callbackDeadline())
 	}
-	next := earliest(r.Start.RunDeadline, r.Info.Task.deadline())
+	next := earliest(r.Start.RunDeadline, earliest(r.Info.Task.deadline(), r.Info.forwardDeadline()))
 	if !r.Info.FirstTaskDone && !r.Info.AwaitsParent {
 		next = earliest(next, r.Start.ExecutionTime())
 	}

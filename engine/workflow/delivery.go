@@ -32,6 +32,9 @@ func ChildStartRequest(m *engine.Message, namespace string) *workflowservice.Sta
 		UserMetadata:             m.Event.GetUserMetadata(),
 		Priority:                 a.GetPriority(),
 		VersioningOverride:       a.GetVersioningOverride(),
+
+		TimeSkippingConfig:           a.GetTimeSkippingConfig(),
+		TimeSkippingStatePropagation: a.GetTimeSkippingStatePropagation(),
 	}
 }
 

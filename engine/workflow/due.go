@@ -17,7 +17,7 @@ func (d *draft) due() (any, error) {
 		d.timeOut()
 		return nil, nil
 	}
-	worked := d.backoffOver()
+	worked := d.backoffOver() || d.forwardDue() // which skip records
 	worked = d.taskDue() || worked
 	worked = d.dueCallbacks() || worked
 	timers, activities := d.base.due(d.env.Now)

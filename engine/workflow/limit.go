@@ -102,7 +102,7 @@ func withinLimits(env *engine.Env, run *Run, in Input, res *Result) (*Result, er
 	case *Signal, *UpdateWorkflow, *StartWorkflow, *SignalWithStart, *UpdateWithStart, *HeartbeatActivity, *UpdateActivityOptions:
 		return nil, engine.Invalid("%s", text)
 	}
-	d := newDraft(env, run)
+	d := newDraft(run.own(env), run)
 	d.terminateRun(termination{reason: text, identity: systemIdentity})
 	return d.result(committed(engine.Invalid("%s", text))), nil
 }

@@ -84,7 +84,7 @@ func Step(env *engine.Env, run *Run, in Input) (*Result, error) {
 		}
 		return withinLimits(env, run, in, res)
 	}
-	d := newDraft(env, run)
+	d := newDraft(run.own(env), run)
 	reply, err := d.step(in)
 	if err != nil {
 		return nil, asRefusal(err)
@@ -171,7 +171,7 @@ func (r *Run) Offers() []engine.Task {
 	}
 	var offers []engine.Task
 	if t := r.Info.Task; t.onOffer() {
-		offers = append(offers, taskOffer(r.Key, r.Start, t))
+		offers = append(offers, taskOffer(r.Key, r.Start, r.Info, t))
 	}
 	for _, id := range sorted(r.Activities) {
 		if o, ok := activityOffer(r, r.Activities[id]); ok {

@@ -22,6 +22,7 @@ import (
 // The paths of UpdateOptions. Priority may be named by its parts, too.
 const (
 	PathVersioningOverride = "versioning_override"
+	PathTimeSkipping       = "time_skipping_config"
 	PathPriority           = "priority"
 	PathPriorityKey        = "priority.priority_key"
 	PathFairnessKey        = "priority.fairness_key"
@@ -40,7 +41,9 @@ func (d *draft) updateOptions(in *UpdateOptions) (any, error) {
 		return nil, err
 	}
 	reply := &workflowservice.UpdateWorkflowExecutionOptionsResponse{WorkflowExecutionOptions: after, UpdateTime: timestamp(d.env.Now)}
-	if proto.Equal(before, after) {
+	// To ask for the same skipping again begins another session of it.
+	skipping := slices.Contains(in.Paths, PathTimeSkipping) && (before.TimeSkippingConfig != nil || after.TimeSkippingConfig != nil)
+	if proto.Equal(before, after) && !skipping {
 		d.untouched = true
 		return reply, nil
 	}
@@ -60,6 +63,9 @@ func (d *draft) updateOptions(in *UpdateOptions) (any, error) {
 			a.Priority = &commonpb.Priority{}
 		}
 	}
+	if skipping {
+		a.TimeSkippingConfig, a.TimeSkippingConfigUpdated = after.TimeSkippingConfig, true
+	}
 	d.arrive(ev)
 	d.reoffer(func() { d.optionsUpdated(ev) })
 	return reply, nil
@@ -67,9 +73,13 @@ func (d *draft) updateOptions(in *UpdateOptions) (any, error) {
 
 // options are those of the run as they are.
 func (d *draft) options() *workflowpb.WorkflowExecutionOptions {
-	return &workflowpb.WorkflowExecutionOptions{
+	o := &workflowpb.WorkflowExecutionOptions{
 		VersioningOverride: d.info.VersioningOverride, Priority: some(d.fixed().Priority),
 	}
+	if s := d.info.Skipping; s != nil {
+		o.TimeSkippingConfig = s.Config
+	}
+	return o
 }
 
 // some is p, or nil when it says nothing.
@@ -84,6 +94,9 @@ func (d *draft) checkOptions(o *workflowpb.WorkflowExecutionOptions) error {
 	if err := versioning.Check(o.VersioningOverride); err != nil {
 		return err
 	}
+	if err := CheckSkipping(o.TimeSkippingConfig); err != nil {
+		return err
+	}
 	if err := priority.Check(o.Priority, d.env.Limits); err != nil {
 		return err
 	}
@@ -93,7 +106,11 @@ func (d *draft) checkOptions(o *workflowpb.WorkflowExecutionOptions) error {
 // merged are the options with those replaced that the update names. before is
 // not changed.
 func (in *UpdateOptions) merged(before *workflowpb.WorkflowExecutionOptions) *workflowpb.WorkflowExecutionOptions {
-	after := &workflowpb.WorkflowExecutionOptions{VersioningOverride: before.VersioningOverride, Priority: before.Priority}
+	after := &workflowpb.WorkflowExecutionOptions{VersioningOverride: before.VersioningOverride, Priority: before.Priority,
+		TimeSkippingConfig: before.TimeSkippingConfig}
+	if slices.Contains(in.Paths, PathTimeSkipping) {
+		after.TimeSkippingConfig = in.Options.GetTimeSkippingConfig()
+	}
 	if slices.Contains(in.Paths, PathVersioningOverride) {
 		after.VersioningOverride = versioning.Normal(in.Options.GetVersioningOverride())
 	}
@@ -128,6 +145,9 @@ func (d *draft) optionsUpdated(ev *historypb.HistoryEvent) {
 	case a.GetVersioningOverride() != nil:
 		d.info.VersioningOverride = a.GetVersioningOverride()
 		d.visible = true
+	}
+	if a.GetTimeSkippingConfigUpdated() {
+		d.configured(a.GetTimeSkippingConfig(), ev.GetEventTime().AsTime())
 	}
 	if p := a.GetPriority(); p != nil {
 		s := *d.fixed()

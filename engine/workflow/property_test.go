@@ -78,6 +78,7 @@ func draw(t *rapid.T, w *world) (line, input string) {
 	}).Draw(t, "op"); op {
 	case "start":
 		return op + " " + id + request + rapid.SampledFrom([]string{"", " eager", " delay=3s", " attempts=3", " cron=@every_2s",
+			" skip delay=3s", " skip=3 cron=@every_2s", " skip forward=5s", " skip run-timeout=5s",
 			" run-timeout=5s attempts=2", " execution-timeout=10s", " conflict=USE_EXISTING attach", " callbacks=(x,y)",
 			" callbacks=(x) attempts=2", " conflict=USE_EXISTING attach-callbacks callbacks=(z)", " conflict=TERMINATE_EXISTING",
 			" reuse=REJECT_DUPLICATE"}).Draw(t, "start"), ""

@@ -154,12 +154,23 @@ var replays = map[enumspb.EventType]func(*Replay, *historypb.HistoryEvent) error
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:  (*Replay).updateAccepted,
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED: (*Replay).updateCompleted,
 
+	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIME_SKIPPING_TRANSITIONED: (*Replay).timeSkipped,
+
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:        (*Replay).closed,
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:           (*Replay).closed,
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:        (*Replay).closed,
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:         (*Replay).closed,
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:       (*Replay).closed,
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW: (*Replay).closed,
+}
+
+// timeSkipped sets the run's time ahead.
+func (r *Replay) timeSkipped(ev *historypb.HistoryEvent) error {
+	if r.draft.info.Skipping == nil {
+		return badHistory(ev, "is of a run whose time cannot be skipped")
+	}
+	r.draft.transitioned(ev)
+	return nil
 }
 
 func (r *Replay) nothing(*historypb.HistoryEvent) error { return nil }
@@ -207,6 +218,7 @@ func (r *Replay) started(ev *historypb.HistoryEvent) error {
 	r.origin = s.OriginalRunID
 	d.info.AutoResetPoints = a.GetPrevAutoResetPoints()
 	d.info.VersioningOverride = a.GetVersioningOverride()
+	d.info.Skipping = skippingAt(ev)
 	if len(a.GetMemo().GetFields()) > 0 {
 		d.setMemo(a.GetMemo())
 	}

@@ -58,7 +58,7 @@ func resetWorkflow(env *engine.Env, id engine.ID, current *Run, in *ResetWorkflo
 	}
 	forkID := res.New.Run.Start.Reset.EventID
 	if current != nil && current.Open() {
-		d := newDraft(env, current)
+		d := newDraft(current.own(env), current)
 		if excludedFromReset(in.Request)[enumspb.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE] {
 			d.leavesUpdates = 1
 			if current.Key == in.Base.Key {
@@ -74,7 +74,7 @@ func resetWorkflow(env *engine.Env, id engine.ID, current *Run, in *ResetWorkflo
 			return res, nil
 		}
 	}
-	d := newDraft(env, in.Base)
+	d := newDraft(in.Base.own(env), in.Base)
 	d.info.ResetRunID, d.info.ResetEventID = key.RunID, forkID
 	if c := d.finish(); current != nil && current.Key == in.Base.Key {
 		res.Run = c
@@ -95,7 +95,7 @@ func (d *draft) resetTo(newRunID, reason string) {
 func resetRun(env *engine.Env, key engine.RunKey, current *Run, in *ResetWorkflow) (*Newborn, error) {
 	d := adopt(env, key, in.Read.kept)
 	d.endKeptTask(in)
-	s := d.start.resetAt(env.Now, &ResetOrigin{BaseRunID: in.Base.Key.RunID, EventID: d.info.NextEventID - 1})
+	s := d.start.resetAt(d.env.Now, &ResetOrigin{BaseRunID: in.Base.Key.RunID, EventID: d.info.NextEventID - 1})
 	s.RequestID = in.Request.GetRequestId()
 	s.OriginalStartTime = in.Base.Start.OriginalStartTime
 	d.start = s
@@ -122,7 +122,7 @@ func resetRun(env *engine.Env, key engine.RunKey, current *Run, in *ResetWorkflo
 func adopt(env *engine.Env, key engine.RunKey, kept *Run) *draft {
 	info := *kept.Info
 	info.StateBytes = 0 // counted by growth, from nothing
-	d := newDraft(env, &Run{Key: key, Start: kept.Start, Info: &info})
+	d := newDraft(kept.own(env), &Run{Key: key, Start: kept.Start, Info: &info})
 	d.start = kept.Start
 	d.activities.changed, d.timers.changed = maps.Clone(kept.Activities), maps.Clone(kept.Timers)
 	d.children.changed, d.signals.changed = maps.Clone(kept.Children), maps.Clone(kept.Signals)

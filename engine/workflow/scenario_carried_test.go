@@ -20,6 +20,7 @@ import (
 //	link=W                            a link to workflow W, of start, signal-with-start, signal, cancel, terminate
 //	attach-links                      of start: links go to the run that is there
 //	override=auto|pinned              of start, signal-with-start, start-child
+//	skip[=N] forward=D [no-children]  time skipping, at most N times, of start and options; skip=off ends it
 
 func links(a *args) []*commonpb.Link {
 	if a.str("link") == "" {
@@ -43,6 +44,19 @@ func priorityOf(a *args) *commonpb.Priority {
 	key, _ := strconv.Atoi(a.or("priority", "0"))
 	weight, _ := strconv.ParseFloat(a.or("weight", "0"), 32)
 	return &commonpb.Priority{PriorityKey: int32(key), FairnessKey: a.str("fairness"), FairnessWeight: float32(weight)}
+}
+
+// skipping is the config of skip, skip=N, skip=off, with forward=D.
+func skipping(a *args) *commonpb.TimeSkippingConfig {
+	if !a.has("skip") || a.str("skip") == "off" {
+		return nil
+	}
+	most, _ := strconv.Atoi(a.or("skip", "0"))
+	c := &commonpb.TimeSkippingConfig{Enabled: true, MaxSessionSkipCount: int32(most), DisablePropagation: a.has("no-children")}
+	if a.str("forward") != "" {
+		c.FastForwardConfig = &commonpb.FastForwardConfig{Id: "f", Duration: protoDuration(a.str("forward"))}
+	}
+	return c
 }
 
 // takeAlong adds what a line of a complete paragraph takes along.

@@ -209,6 +209,7 @@ func (w *world) start(a *args) {
 		UserMetadata:             metadata(a),
 		Links:                    links(a),
 		VersioningOverride:       override(a),
+		TimeSkippingConfig:       skipping(a),
 	}
 	if withCallbacks := a.has("attach-callbacks"); withCallbacks || a.has("attach") || a.has("attach-links") {
 		req.OnConflictOptions = &workflowpb.OnConflictOptions{AttachRequestId: withCallbacks || a.has("attach"),

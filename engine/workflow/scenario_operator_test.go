@@ -25,7 +25,7 @@ import (
 // those with id=A or type=T, or all.
 //
 //	pause ID [reason=] [request=]; unpause ID [reason=] [request=]
-//	options ID [priority=N|none] [fairness=K] [weight=W] [override=auto|pinned|none]
+//	options ID [priority=N|none] [fairness=K] [weight=W] [override=auto|pinned|none] [skip[=N|off]]
 //	pause-activity ID [id=|type=] [reason=] [request=]
 //	unpause-activity ID [id=|type=] [jitter=] [reset-attempts] [reset-heartbeat]
 //	reset-activity ID [id=|type=] [jitter=] [reset-heartbeat] [keep-paused] [restore]
@@ -74,7 +74,8 @@ func (w *world) printAttribute(a *args, title, name string) {
 func drawOperation(t *rapid.T, id string) string {
 	if rapid.IntRange(0, 2).Draw(t, "whole") == 0 {
 		return rapid.SampledFrom([]string{"pause", "pause request=p1", "unpause", "unpause", "unpause request=u1", "unpause request=u2",
-			"options priority=2", "options priority=4 fairness=k", "options priority=none", "options override=auto", "options override=none"}).Draw(t, "pause") + " " + id
+			"options priority=2", "options priority=4 fairness=k", "options priority=none", "options override=auto", "options override=none",
+			"options skip=3", "options skip=2 forward=3s", "options skip=off"}).Draw(t, "pause") + " " + id
 	}
 	which := rapid.SampledFrom([]string{"", " type=charge", " id=x0", " id=y1"}).Draw(t, "which")
 	return rapid.SampledFrom([]string{
@@ -187,6 +188,10 @@ func (w *world) setOptions(a *args) {
 		in.Options.Priority = p
 	}
 	in.Options.VersioningOverride = override(a)
+	in.Options.TimeSkippingConfig = skipping(a)
+	if a.has("skip") {
+		in.Paths = append(in.Paths, workflow.PathTimeSkipping)
+	}
 	reply := w.step(w.find(a.at(0)), in)
 	if r, ok := reply.(*workflowservice.UpdateWorkflowExecutionOptionsResponse); ok {
 		w.printf("reply: %s\n", describeMessageValue(r.GetWorkflowExecutionOptions()))

@@ -11,7 +11,7 @@ import (
 // the signal (spec/workflow.md 1.15). One request id covers both halves.
 func signalWithStart(env *engine.Env, id engine.ID, current *Run, in *SignalWithStart) (*Result, error) {
 	start := startRequest(in.Request)
-	if err := refuseUnbuilt(start); err != nil {
+	if err := checkStart(start); err != nil {
 		return nil, err
 	}
 	reuse, conflict := startPolicies(start.GetWorkflowIdReusePolicy(), start.GetWorkflowIdConflictPolicy())
@@ -26,7 +26,7 @@ func signalWithStart(env *engine.Env, id engine.ID, current *Run, in *SignalWith
 	res := &Result{}
 	key := engine.RunKey{ID: id, RunID: env.Fresh.UUID()}
 	if current != nil && current.Open() {
-		d := newDraft(env, current)
+		d := newDraft(current.own(env), current)
 		d.replacedBy(key.RunID)
 		res.Run = d.finish()
 	} else if current != nil {
@@ -58,7 +58,7 @@ func repeatedSignalWithStart(run *Run, requestID string) *Started {
 // signalExisting signals the open run. One that still waits for its first
 // workflow task gets it now, whatever delay was left.
 func signalExisting(env *engine.Env, run *Run, req *workflowservice.SignalWithStartWorkflowExecutionRequest) (*Result, error) {
-	d := newDraft(env, run)
+	d := newDraft(run.own(env), run)
 	if err := d.checkSignal(); err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ import (
 // 1.3 to 1.5): a repetition first, whatever the policies say; then the conflict
 // policy while the current run is open, the reuse policy once it is closed.
 func startWorkflow(env *engine.Env, id engine.ID, current *Run, in *StartWorkflow) (*Result, error) {
-	if err := refuseUnbuilt(in.Request); err != nil {
+	if err := checkStart(in.Request); err != nil {
 		return nil, err
 	}
 	if err := checkCallbackCount(env.Limits, 0, len(in.Request.GetCompletionCallbacks())); err != nil {
@@ -43,7 +43,7 @@ func startWorkflow(env *engine.Env, id engine.ID, current *Run, in *StartWorkflo
 			return nil, err
 		}
 	case conflict == enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING:
-		d := newDraft(env, current)
+		d := newDraft(current.own(env), current)
 		d.replacedBy(runID)
 		res.Run = d.finish()
 	case conflict == enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING:
@@ -55,11 +55,9 @@ func startWorkflow(env *engine.Env, id engine.ID, current *Run, in *StartWorkflo
 	return res, nil
 }
 
-// refuseUnbuilt refuses what this server does not do yet, rather than ignore it.
-func refuseUnbuilt(req *workflowservice.StartWorkflowExecutionRequest) error {
-	if req.GetTimeSkippingConfig() != nil {
-		return engine.Refuse(engine.KindUnimplemented, "The Time-Skipping feature is not enabled for namespace.")
-	}
+// checkStart refuses what no state could make possible, as far as the edge cannot
+// tell.
+func checkStart(req *workflowservice.StartWorkflowExecutionRequest) error {
 	return versioning.CheckQueue(req.GetVersioningOverride(), req.GetTaskQueue().GetName())
 }
 
@@ -100,7 +98,7 @@ func repeatedStart(env *engine.Env, current *Run, in *StartWorkflow) *Started {
 	reply.Started = true
 	if t := current.Info.Task; in.Request.GetRequestEagerExecution() && t != nil &&
 		t.StartedEventID == eagerStartedID && t.Attempt == 1 && !t.onOffer() && t.RequestID == requestID {
-		reply.EagerTask = newDraft(env, current).taskReply(false)
+		reply.EagerTask = newDraft(current.own(env), current).taskReply(false)
 	}
 	return reply
 }
@@ -118,7 +116,7 @@ func adoption(env *engine.Env, current *Run, in *StartWorkflow) *Change {
 	if in.Child == nil || !current.Open() || current.Start.Parent == nil || current.Start.Parent.Run == in.Child.From {
 		return nil
 	}
-	d := newDraft(env, current)
+	d := newDraft(current.own(env), current)
 	d.adoptedBy(in.Child.From)
 	return d.finish()
 }
@@ -166,7 +164,7 @@ func checkReuse(run *Run, reuse enumspb.WorkflowIdReusePolicy) error {
 
 // useExisting answers with the open run and, if asked, attaches the request to it.
 func useExisting(env *engine.Env, run *Run, req *workflowservice.StartWorkflowExecutionRequest) (*Result, error) {
-	d := newDraft(env, run)
+	d := newDraft(run.own(env), run)
 	reply, err := d.use(req)
 	if err != nil {
 		return nil, err
@@ -230,6 +228,8 @@ func attached(run *Run) int {
 // begin creates the run a request asks for. also, if set, adds to its first
 // batch (the signal of a signal-with-start).
 func begin(env *engine.Env, key engine.RunKey, in *StartWorkflow, also func(*draft)) (*Newborn, *Started) {
+	// A child begins at its parent's time, if that has been skipped.
+	env = ahead(env, duration.Of(in.Request.GetTimeSkippingStatePropagation().GetInitialSkippedDuration()))
 	s, started := startOf(env, key, in)
 	d := newborn(env, key, s, started)
 	d.info.AwaitsParent = in.Child != nil
@@ -307,6 +307,8 @@ func startOf(env *engine.Env, key engine.RunKey, in *StartWorkflow) (*Start, *hi
 	a.Memo = searchattr.MergeMemo(nil, req.GetMemo())
 	a.SearchAttributes = searchattr.WithTypes(env.Namespace, req.GetSearchAttributes())
 	a.VersioningOverride = versioning.Normal(req.GetVersioningOverride())
+	a.TimeSkippingConfig = req.GetTimeSkippingConfig()
+	a.TimeSkippingStatePropagation = req.GetTimeSkippingStatePropagation()
 	a.ContinuedFailure = req.GetContinuedFailure()
 	a.LastCompletionResult = req.GetLastCompletionResult()
 	a.CompletionCallbacks = req.GetCompletionCallbacks()

@@ -186,6 +186,8 @@ type Info struct {
 	// task, VersioningOverride what was asked for in its stead; see Versioning.
 	VersioningInfo     *workflowpb.WorkflowExecutionVersioningInfo
 	VersioningOverride *workflowpb.VersioningOverride
+	// Skipping is nil for a run that lives in the shard's time.
+	Skipping *Skipping
 	// LastTaskFailure is shown to operators.
 	LastTaskFailure *failurepb.Failure
 

@@ -85,6 +85,7 @@ func (d *draft) succeed(next successor) (runID string) {
 	a.Header = next.header
 	a.Memo = next.memo
 	a.SearchAttributes = next.searchAttributes
+	a.TimeSkippingConfig, a.TimeSkippingStatePropagation = d.propagated(false)
 	a.LastCompletionResult = next.lastResult
 	a.ContinuedFailure = next.failure
 	if next.callbacks {

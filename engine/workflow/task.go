@@ -97,7 +97,7 @@ func (d *draft) offerTask(t *Task) {
 	case t.Type == TaskSpeculative:
 		t.ScheduleToStartDeadline = d.env.Now.Add(d.env.Limits.SpeculativeScheduleToStart)
 	}
-	d.offer(taskOffer(d.base.Key, d.fixed(), t))
+	d.offer(taskOffer(d.base.Key, d.fixed(), &d.info, t))
 }
 
 // taskTimeout is start-to-close: from attempt 4 on it grows, since nothing else
@@ -114,7 +114,7 @@ func taskTimeout(l *engine.Limits, base time.Duration, attempt int32) time.Durat
 }
 
 // taskOffer is the offer of the pending task t.
-func taskOffer(key engine.RunKey, s *Start, t *Task) engine.Task {
+func taskOffer(key engine.RunKey, s *Start, i *Info, t *Task) engine.Task {
 	q := engine.TaskQueue{
 		NamespaceID: key.NamespaceID,
 		Name:        s.TaskQueue,
@@ -123,7 +123,7 @@ func taskOffer(key engine.RunKey, s *Start, t *Task) engine.Task {
 	if t.StickyQueue != "" {
 		q.Name, q.NormalName, q.Sticky = t.StickyQueue, s.TaskQueue, true
 	}
-	offer := engine.Task{Queue: q, Run: key, EventID: t.ScheduledEventID, Stamp: t.Stamp, Order: t.ScheduledTime,
+	offer := engine.Task{Queue: q, Run: key, EventID: t.ScheduledEventID, Stamp: t.Stamp, Order: t.ScheduledTime.Add(-i.skipped()),
 		Volatile: t.Type == TaskSpeculative}
 	priority.Apply(&offer, s.Priority)
 	return offer
@@ -132,7 +132,7 @@ func taskOffer(key engine.RunKey, s *Start, t *Task) engine.Task {
 // withdrawTask takes the pending task off its queue, if it is on offer.
 func (d *draft) withdrawTask() {
 	if t := d.info.Task; t.onOffer() && t.Stamp != 0 {
-		d.withdraw(taskOffer(d.base.Key, d.fixed(), t))
+		d.withdraw(taskOffer(d.base.Key, d.fixed(), &d.info, t))
 	}
 }
 

@@ -20,7 +20,7 @@ type UpdatedWithStart struct {
 // updateWithStart has the open run take the update if the start may use it, else
 // starts a run whose first workflow task brings it (spec/workflow.md 6.8).
 func updateWithStart(env *engine.Env, id engine.ID, current *Run, in *UpdateWithStart) (*Result, error) {
-	if err := refuseUnbuilt(in.Start); err != nil {
+	if err := checkStart(in.Start); err != nil {
 		return startRefused(err), nil
 	}
 	if err := checkCallbackCount(env.Limits, 0, len(in.Start.GetCompletionCallbacks())); err != nil {
@@ -38,7 +38,7 @@ func updateWithStart(env *engine.Env, id engine.ID, current *Run, in *UpdateWith
 			return startRefused(err), nil
 		}
 	case conflict == enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING:
-		d := newDraft(env, current)
+		d := newDraft(current.own(env), current)
 		d.replacedBy(key.RunID)
 		res.Run = d.finish()
 	default:
@@ -69,7 +69,7 @@ func usesCurrent(current *Run, in *UpdateWithStart, conflict enumspb.WorkflowIdC
 // updateExisting has the run take the update, and the start request as far as it
 // asks to be attached to a run that is there.
 func updateExisting(env *engine.Env, current *Run, in *UpdateWithStart) (*Result, error) {
-	d := newDraft(env, current)
+	d := newDraft(current.own(env), current)
 	started, err := d.attachStart(in.Start)
 	if err != nil {
 		return startRefused(err), nil
