@@ -27,8 +27,7 @@ var shardBugs = []bug{
 	},
 	{
 		name: "deadlines-not-recovered", what: "after a start nobody looks for what fell due meanwhile", hunter: bySim,
-		edits: []edit{{"shard/recover.go", `{"deadlines", s.recoverDeadlines},`, ""}, {"shard/recover.go",
-			"s.addDeadlines(rows, end)", "s.addDeadlines(nil, end)"}},
+		edits: []edit{{"shard/recover.go", "s.addDeadlines(rows, end)", "s.addDeadlines(rows[:0], end)"}},
 	},
 	{
 		name: "tasks-not-recovered", what: "after a start the backlog is not offered", hunter: bySim,
