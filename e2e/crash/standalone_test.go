@@ -47,6 +47,8 @@ func (e *errands) customers(ctx context.Context, c client.Client, n int) *sync.W
 		group.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				e.serve(ctx, c, fmt.Sprintf("errand-%d-%d", who, i))
+				// An errand is short; without a pause they would be all there is.
+				pause(ctx, time.Duration(rand.IntN(300))*time.Millisecond)
 			}
 		})
 	}
