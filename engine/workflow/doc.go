@@ -59,6 +59,12 @@
 // run. What ends asks for a try of each, and a closed run is looked at again
 // until all have been told (callbacks.go, package callback).
 //
+// # Pause, and time
+//
+// A paused run is open and takes whatever happens, but nothing of it is handed to
+// a worker until it is unpaused (pause.go). A run whose time may be skipped lives
+// in a time of its own, ahead of the shard's (skip.go).
+//
 // Not built yet: Nexus operations. Commands and requests that ask for them are
 // refused in so many words.
 package workflow
