@@ -92,7 +92,11 @@ func TestNothingGrows(t *testing.T) {
 	if failed > 0 {
 		t.Errorf("%d units failed; the first: %v", failed, l.firstFailure())
 	}
-	report(t, s.since(warmUp), measure >= enough)
+	kept := late <= done/20
+	report(t, s.since(warmUp), measure >= enough && kept)
+	if !kept {
+		t.Errorf("the machine had other work and could not keep up the load: nothing is to be concluded from the figures; let it be quiet and try again")
+	}
 }
 
 // report prints a line for each figure, and fails for one that grows if it is to
