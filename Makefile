@@ -54,13 +54,17 @@ fuzz: ## every fuzz target for FUZZTIME (10s) each
 	done
 
 .PHONY: sim
-sim: ## the simulator on SEEDS (20) seeds
-	go run ./sim -seeds $${SEEDS:-20}
+sim: ## the simulator on SEEDS (20) seeds, STEPS (10000) events each before all heals
+	go run ./sim -seeds $${SEEDS:-20} -steps $${STEPS:-10000}
 
 .PHONY: model
 model: ## the machines against oracles: the workflow for STEPS (1000000) random inputs from SEED (1) on, activities for 20000 lives
 	go run ./sim/model -steps $${STEPS:-1000000} -seed $${SEED:-1}
 	go test -count 1 ./engine/activity/... -run Oracle -rapid.checks 20000 -rapid.nofailfile
+
+.PHONY: planted
+planted: ## plant 47 bugs, one at a time, and see whether each is found (an hour)
+	go run ./sim/planted -starts $${STARTS:-3}
 
 .PHONY: crash
 crash: build ## kill the server 50 times under load and look for what is missing
