@@ -177,9 +177,12 @@ func (a *auditor) attached(id engine.ID, in *workflow.StartWorkflow, started *wo
 		if l.state == nil {
 			return true
 		}
-		have := 0
+		have, from := 0, by
+		if r := l.state.Requests[by]; r != nil && r.EventType == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED {
+			from = "" // it has started the run that this one has taken the place of, by a reset
+		}
 		for _, s := range l.state.Callbacks {
-			if s.AttachedBy == by && s.UpdateID == "" {
+			if s.AttachedBy == from && s.UpdateID == "" {
 				have++
 			}
 		}
