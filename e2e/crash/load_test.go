@@ -15,7 +15,9 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
 )
 
 const queue = "crash"
@@ -141,6 +143,7 @@ type ledger struct {
 	mu      sync.Mutex
 	started map[string]string // workflow id -> run id
 	signals map[string]string // workflow id -> word
+	resets  map[string]string // workflow id -> run id of the run that a reset made
 }
 
 // customers start workflows and signal them until ctx ends, and write down what
@@ -182,8 +185,36 @@ func (l *ledger) serve(ctx context.Context, c client.Client, id string) {
 	if rand.IntN(2) == 0 {
 		// Every other customer waits for the end, so that no more is begun than
 		// the worker can do.
-		insist(ctx, func(ctx context.Context) error { return run.Get(ctx, nil) })
+		if insist(ctx, func(ctx context.Context) error { return run.Get(ctx, nil) }) {
+			l.again(ctx, c, id, run.GetRunID())
+		}
 	}
+}
+
+// again has a workflow that has completed do its last workflow task once more.
+func (l *ledger) again(ctx context.Context, c client.Client, id, runID string) {
+	request := &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace: "default", WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: runID},
+		Reason: "once more", RequestId: "reset-" + id,
+	}
+	insist(ctx, func(ctx context.Context) error {
+		for events := c.GetWorkflowHistory(ctx, id, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+			ev, err := events.Next()
+			if err != nil {
+				return err
+			}
+			if ev.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+				request.WorkflowTaskFinishEventId = ev.GetEventId()
+			}
+		}
+		made, err := c.ResetWorkflowExecution(ctx, request)
+		if err == nil {
+			l.mu.Lock()
+			l.resets[id] = made.GetRunId()
+			l.mu.Unlock()
+		}
+		return err
+	})
 }
 
 // insist calls until it succeeds; false when ctx ended first.

@@ -150,7 +150,11 @@ func (d *draft) finish() *Change {
 		d.settle()
 	}
 	d.cut()
-	d.info.Transitions++
+	if d.base.Open() || d.change.Deleted {
+		// A closed run's count is final, and in the index: what becomes of its
+		// callbacks, or that it was reset, is no transition.
+		d.info.Transitions++
+	}
 	d.info.StateBytes += d.growth()
 	if d.visible {
 		d.change.Visibility = d.visibilityRecord()
