@@ -85,6 +85,12 @@ func (s *shard) effect(h *held, e *engine.Effects) {
 // The held stays, without a run, until the batch is durable: nobody may read
 // the run back from the store before.
 func (s *shard) deleted(h *held) {
+	if h.key.Archetype == engine.ArchetypeActivity {
+		// Who waits for the outcome gets it: deleting an open one ends it first, and
+		// that may not be durable yet. Of a workflow they would want the history,
+		// which is gone.
+		s.wakeWatchers(h)
+	}
 	s.unarm(h)
 	h.run = nil
 	s.weigh(h)

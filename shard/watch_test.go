@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 )
 
@@ -51,4 +52,36 @@ func TestFollowReadsTheRunWhenItIsEnough(t *testing.T) {
 	if len(told) != 2 || engine.KindOf(told[1]) != engine.KindNotFound {
 		t.Errorf("of the deleted run: %v", told[1:])
 	}
+}
+
+// Deleting an open standalone activity ends it first: who waits for its outcome
+// gets it, however soon the run is gone after that.
+func TestFollowHearsTheOutcomeOfADeletedActivity(t *testing.T) {
+	w := newWorld(t)
+	w.doAlone("a", startAlone("a"))
+	var key engine.RunKey
+	w.viewAlone("a", func(run *standalone.Run) { key = run.Key })
+	var outcomes []string
+	var told []error
+	w.host.watch(key, &watcher{
+		enough: func(*held) bool { return false },
+		read:   func(h *held) { outcomes = append(outcomes, h.activity().Outcome.GetFailure().GetMessage()) },
+		done:   func(err error) { told = append(told, err) },
+	})
+	w.settle()
+	w.slowCommits()
+	w.submitTo(key.ID, key.RunID, &standalone.Delete{})
+	w.settle()
+	if len(told) != 0 {
+		t.Fatal("told before the end is durable (I1)")
+	}
+	w.advance(3 * time.Second)
+	if len(outcomes) != 1 || outcomes[0] != "Delete activity execution" || len(told) != 1 || told[0] != nil {
+		t.Errorf("read %q, told %v", outcomes, told)
+	}
+	w.await(func() {
+		if err := w.host.ViewActivity(t.Context(), key.ID, key.RunID, func(*standalone.Run) {}); engine.KindOf(err) != engine.KindNotFound {
+			t.Errorf("the run is there still: %v", err)
+		}
+	})
 }
