@@ -19,4 +19,5 @@ func callbackFields(c *coder, s *callback.State) {
 	c.time(12, &s.LastAttemptComplete)
 	message(c, 13, &s.LastFailure)
 	c.str(14, &s.BlockedReason)
+	c.bool(15, &s.Rejected)
 }

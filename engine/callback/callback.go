@@ -62,6 +62,10 @@ type State struct {
 	// of the execution.
 	UpdateID string
 
+	// Rejected: that update, which a reset had admitted again, was rejected. No
+	// event tells of it, and another update may have the id since.
+	Rejected bool
+
 	Status enumspb.CallbackState
 	// Attempt counts the requests that were answered or failed.
 	Attempt int32

@@ -119,7 +119,7 @@ func (d *draft) try(number int64, s *callback.State, c *engine.Completion) {
 	x.EventID, x.BatchID = d.info.CloseEventID, d.info.CloseBatchID
 	if s.UpdateID == "" {
 		x.StartTime = d.fixed().StartTime
-	} else if u := d.updates.get(s.UpdateID); u != nil {
+	} else if u := d.updates.get(s.UpdateID); u != nil && !s.Rejected {
 		x.EventID, x.BatchID = u.CompletedEventID, u.CompletedBatchID
 	}
 	d.change.Deliveries = append(d.change.Deliveries, x)
@@ -169,7 +169,7 @@ func (d *draft) unrecordedCompletion(s *callback.State) *engine.Completion {
 	switch u := d.updates.get(s.UpdateID); {
 	case s.UpdateID == "":
 		return nil
-	case u == nil:
+	case s.Rejected || u == nil:
 		return rejectedCompletion()
 	case u.CompletedEventID == 0:
 		return outcomeCompletion(d.cutOff(s.UpdateID).Outcome)

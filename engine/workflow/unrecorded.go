@@ -74,6 +74,7 @@ var Unrecorded = map[string]string{
 	"Callback.Stamp":               "likewise",
 	"Callback.Due":                 "likewise",
 	"Callback.Closed":              "the end of a run that was reset does not tell that its callbacks go on",
+	"Callback.Rejected":            "a rejection leaves no event",
 	"Callback.LastAttemptComplete": "deliveries leave no events",
 	"Callback.LastFailure":         "likewise",
 	"Callback.BlockedReason":       "likewise",

@@ -128,7 +128,9 @@ func (d *draft) completeCallbacks(updateID string, ev *historypb.HistoryEvent) {
 func (d *draft) rejectCallbacks(updateID string) {
 	for _, n := range d.callbacks.keys() {
 		if s := d.callbacks.get(n); s.Waiting() && s.UpdateID == updateID {
-			d.try(n, s.Trigger(d.env.Now), rejectedCompletion())
+			rejected := s.Trigger(d.env.Now)
+			rejected.Rejected = true
+			d.try(n, rejected, rejectedCompletion())
 		}
 	}
 }
