@@ -29,6 +29,11 @@ func useExisting(env *engine.Env, run *Run, req *workflowservice.StartActivityEx
 		return nil, engine.Refuse(engine.KindFailedPrecondition,
 			"cannot attach more than %d links to an activity (%d links already attached)", limit, n)
 	}
+	// A request may attach no more than its id: those are kept as long as the run is.
+	if n, limit := len(run.Attachments), env.Limits.ActivityLinks+env.Limits.ActivityCallbacks; n >= limit {
+		return nil, engine.Refuse(engine.KindFailedPrecondition,
+			"cannot attach more than %d requests to an activity (%d requests already attached)", limit, n)
+	}
 	d := newDraft(env, run)
 	if err := d.attachCallbacks(callbacks, a.RequestID); err != nil {
 		return nil, err
