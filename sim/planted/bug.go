@@ -22,7 +22,8 @@ type hunter struct {
 	sim int
 	// worlds of the model, at most so many.
 	model int
-	// tests of a package, those whose name matches: "./matching Reserve".
+	// tests of a package, those whose name matches, and flags for them:
+	// "./matching Reserve -v".
 	tests string
 }
 
@@ -38,4 +39,7 @@ func bugs() []bug {
 var (
 	bySim   = hunter{sim: 300}
 	byModel = hunter{model: 5000}
+	// Random scripts must not leave files in the source tree.
+	byActivityTests = hunter{tests: "./engine/activity/... . -rapid.nofailfile"}
+	byMatchingTests = hunter{tests: "./matching . -rapid.nofailfile"}
 )

@@ -11,8 +11,8 @@ var activityBugs = []bug{
 		edits: []edit{{"engine/activity/start.go", "if s.Status != StatusQueued || stamp != s.Stamp {", "if s.Status != StatusQueued {"}},
 	},
 	{
-		name: "start-version-kept", what: "a retry keeps the start version", hunter: hunter{tests: "./engine/activity/... ."},
-		edits: []edit{{"engine/activity/attempt.go", "\t\tnext.Stamp++\n", ""}},
+		name: "start-version-kept", what: "a start keeps the start version", hunter: byModel,
+		edits: []edit{{"engine/activity/start.go", "\t\tnext.Stamp++\n\t\tnext.Offered = false\n\t\tnext.RetryInterval", "\t\tnext.Offered = false\n\t\tnext.RetryInterval"}},
 	},
 	{
 		name: "attempts-not-counted", what: "a retry does not count", hunter: byModel,
@@ -23,11 +23,11 @@ var activityBugs = []bug{
 		edits: []edit{{"engine/activity/attempt.go", "if s.CancelRequested {", "if s.CancelRequested && s.Attempt < 0 {"}},
 	},
 	{
-		name: "heartbeat-timeout-early", what: "a heartbeat timeout fires in half its time", hunter: hunter{tests: "./engine/activity/... ."},
+		name: "heartbeat-timeout-early", what: "a heartbeat timeout fires in half its time", hunter: byActivityTests,
 		edits: []edit{{"engine/activity/timeout.go", "s.HeartbeatFloor).Add(s.Heartbeat)", "s.HeartbeatFloor).Add(s.Heartbeat / 2)"}},
 	},
 	{
-		name: "heartbeat-details-lost", what: "what an attempt has reported is not there for the next", hunter: hunter{tests: "./engine/activity/... ."},
+		name: "heartbeat-details-lost", what: "what an attempt has reported is not there for the next", hunter: byActivityTests,
 		edits: []edit{{"engine/activity/start.go", "\ts.endReset()\n\ts.StartedTime", "\ts.endReset()\n\ts.HeartbeatDetails = nil\n\ts.StartedTime"}},
 	},
 	{

@@ -3,15 +3,15 @@ package main
 // What lies below: matching, records, stores, the index.
 var belowBugs = []bug{
 	{
-		name: "poller-lost-to-stale-task", what: "a poller whose task proved void is forgotten", hunter: hunter{tests: "./matching ."},
+		name: "poller-lost-to-stale-task", what: "a poller whose task proved void is forgotten", hunter: byMatchingTests,
 		edits: []edit{{"matching/match.go", "q.forgetOffer(x.offer)\n\t\tq.mu.limiter.giveBack()\n\t\tq.waitOn(x.poller, now)", "q.forgetOffer(x.offer)\n\t\tq.mu.limiter.giveBack()"}},
 	},
 	{
-		name: "task-lost-to-gone-poller", what: "a task started for a poller that has gone is not taken back", hunter: hunter{tests: "./matching ."},
+		name: "task-lost-to-gone-poller", what: "a task started for a poller that has gone is not taken back", hunter: byMatchingTests,
 		edits: []edit{{"matching/match.go", "q.abort(x.offer.owner, started)", "_ = started"}},
 	},
 	{
-		name: "reserved-poller-gone", what: "a task fused for a poller that has gone is not taken back", hunter: hunter{tests: "./matching ."},
+		name: "reserved-poller-gone", what: "a task fused for a poller that has gone is not taken back", hunter: byMatchingTests,
 		edits: []edit{{"matching/reserve.go", "q.abort(r.owner, started)", "_ = started"}},
 	},
 	{

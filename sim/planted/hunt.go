@@ -84,8 +84,9 @@ func (b *bug) plant(root, work string) (overlay string, err error) {
 
 // hunterTests reports one world if the tests fail, none if they pass.
 func hunterTests(ctx context.Context, root, overlay, tests string) ([]int, error) {
-	pkg, names, _ := strings.Cut(tests, " ")
-	out, err := run(ctx, root, "go", "test", "-short", "-count", "1", "-timeout", "5m", "-overlay", overlay, "-run", names, pkg)
+	words := strings.Fields(tests)
+	args := []string{"test", "-short", "-count", "1", "-timeout", "5m", "-overlay", overlay, "-run", words[1], words[0]}
+	out, err := run(ctx, root, "go", append(args, words[2:]...)...)
 	switch {
 	case err == nil:
 		return nil, nil
