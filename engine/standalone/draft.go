@@ -86,7 +86,9 @@ func (d *draft) result(reply any) *Result {
 
 // finish gives all that changed.
 func (d *draft) finish() *Change {
-	if !d.heard {
+	// A closed run's count is final, and in the index: what becomes of its
+	// callbacks is no transition.
+	if ended := !d.base.Open() && d.base.Info.Transitions > 0; !d.heard && (!ended || d.change.Deleted) {
 		d.info.Transitions++
 	}
 	c, info := d.change, d.info // pointers into the draft would keep all of it alive

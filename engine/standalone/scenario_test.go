@@ -2,6 +2,7 @@ package standalone
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,8 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // stage is one activity id and the workers that know a token for it.
 type stage struct {
+	// row is the run's in the index, as last written.
+	row  engine.VisibilityRecord
 	now  time.Duration
 	seed byte
 	run  *Run // nil: none, or deleted
@@ -219,6 +222,14 @@ func (s *stage) changed(c *Change) {
 	if c.Deleted {
 		s.say("at %v: deleted", s.now)
 		s.run = nil
+		return
+	}
+	if c.Visibility != nil {
+		s.row = *c.Visibility
+	}
+	shown := *s.run.VisibilityRecord()
+	if shown.Version = s.row.Version; !reflect.DeepEqual(shown, s.row) {
+		s.say("THE INDEX DIFFERS (I10): it shows %+v, the run is %+v", s.row, shown)
 	}
 }
 
