@@ -81,6 +81,8 @@ func (x *Index) built(ctx context.Context, err error) *build {
 		return x.replace(ctx)
 	case errors.Is(err, errPaused):
 		return x.build(ctx)
+	case errors.Is(err, store.ErrClosed): // a stop that has not come this far yet
+		return x.pause(ctx)
 	case err != nil:
 		x.options.Log.Error("build the visibility index, will try again", "error", err)
 		return x.pause(ctx)
