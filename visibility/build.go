@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/store"
 )
 
 // build is one attempt to feed every execution in, or the pause before one. A
