@@ -63,7 +63,7 @@ model: ## the machines against oracles: the workflow for STEPS (1000000) random 
 	go test -count 1 ./engine/activity/... -run Oracle -rapid.checks 20000 -rapid.nofailfile
 
 .PHONY: planted
-planted: ## plant 47 bugs, one at a time, and see whether each is found (an hour)
+planted: ## plant the bugs of sim/planted, one at a time, and see whether each is found (an hour)
 	go run ./sim/planted -starts $${STARTS:-3}
 
 .PHONY: crash
