@@ -287,7 +287,10 @@ func TestAStoppedWorkerTakesNothingWithIt(t *testing.T) {
 	for n := range 10 {
 		gone := make(chan struct{})
 		go func() { w.Stop(); close(gone) }()
-		h := s.run(ctx, func(o *client.StartActivityOptions) { o.ID = fmt.Sprint(t.Name(), n); o.StartToCloseTimeout = 10 * time.Second })
+		h := s.run(ctx, func(o *client.StartActivityOptions) {
+			o.ID = fmt.Sprint(t.Name(), n)
+			o.StartToCloseTimeout = 10 * time.Second
+		})
 		<-gone
 		w = come()
 		var got string
