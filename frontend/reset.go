@@ -24,6 +24,12 @@ func (f *Frontend) ResetWorkflowExecution(ctx context.Context, r *workflowservic
 		},
 		func() error { return f.checkIdentity(r.GetIdentity()) },
 		func() error {
+			if len(r.GetReason()) > f.limits.BlobBytes { // it goes into two events
+				return invalid("reason exceeds length limit")
+			}
+			return nil
+		},
+		func() error {
 			t := r.GetResetReapplyType() //nolint:staticcheck // older clients send it still
 			if _, known := enumspb.ResetReapplyType_name[int32(t)]; !known {
 				return serviceerror.NewInternalf("unknown reset reapply type: %v", t)

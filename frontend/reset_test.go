@@ -1,6 +1,7 @@
 package frontend
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ func TestResetIsChecked(t *testing.T) {
 		{"a bad run id", "ResetWorkflowExecution", reset(func(r *workflowservice.ResetWorkflowExecutionRequest) { r.WorkflowExecution.RunId = "x" }), bad, "Invalid RunId."},
 		{"no request id", "ResetWorkflowExecution", reset(func(r *workflowservice.ResetWorkflowExecutionRequest) { r.RequestId = "" }), bad, "RequestId is not set on request."},
 		{"a long request id", "ResetWorkflowExecution", reset(func(r *workflowservice.ResetWorkflowExecutionRequest) { r.RequestId = long }), bad, "RequestId length exceeds limit."},
+		{"a long reason", "ResetWorkflowExecution", reset(func(r *workflowservice.ResetWorkflowExecutionRequest) { r.Reason = strings.Repeat("x", 2<<20+1) }), bad, "reason exceeds length limit"},
 		{"an unknown reapply type", "ResetWorkflowExecution", reset(func(r *workflowservice.ResetWorkflowExecutionRequest) { r.ResetReapplyType = 99 }), codes.Internal, "unknown reset reapply type: 99"},
 		{"no operation", "ResetWorkflowExecution", then(&workflowpb.PostResetOperation{}), bad, "unsupported post reset operation: <nil>"},
 		{"a signal without name", "ResetWorkflowExecution", signal(&workflowpb.PostResetOperation_SignalWorkflow{}), bad, "SignalName is not set on request."},

@@ -30,7 +30,7 @@ func (f *Frontend) checkTimeSkipping(ctx context.Context, c *commonpb.TimeSkippi
 	if c != nil && !f.skipsTime(ctx) {
 		return errTimeSkipping
 	}
-	return workflow.CheckSkipping(c)
+	return workflow.CheckSkipping(c, f.limits)
 }
 
 // PollWorkflowExecutionTimeSkipping waits until a fast-forward is complete, or

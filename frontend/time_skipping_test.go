@@ -1,6 +1,7 @@
 package frontend
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ func TestTimeSkippingIsChecked(t *testing.T) {
 		{"a fast-forward without id", "StartWorkflowExecution", start(func(r *workflowservice.StartWorkflowExecutionRequest) {
 			r.TimeSkippingConfig.FastForwardConfig = &commonpb.FastForwardConfig{Duration: durationpb.New(time.Hour)}
 		}), bad, "fast_forward_config.id is required"},
+		{"a fast-forward with a long id", "UpdateWorkflowExecutionOptions", update(&commonpb.TimeSkippingConfig{FastForwardConfig: &commonpb.FastForwardConfig{Id: strings.Repeat("f", 1001), Duration: durationpb.New(time.Hour)}}, "time_skipping_config"), bad, "fast_forward_config.id exceeds length limit"},
 		{"a fast-forward by nothing", "UpdateWorkflowExecutionOptions", update(&commonpb.TimeSkippingConfig{FastForwardConfig: &commonpb.FastForwardConfig{Id: "f"}}, "time_skipping_config"), bad, "fast_forward_config.duration must be positive"},
 		{"what parents tell children", "StartWorkflowExecution", start(func(r *workflowservice.StartWorkflowExecutionRequest) {
 			r.TimeSkippingStatePropagation = &commonpb.TimeSkippingStatePropagation{}

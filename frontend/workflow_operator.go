@@ -88,7 +88,7 @@ func (f *Frontend) checkOptionsUpdate(ctx context.Context, options *workflowpb.W
 	return paths, firstError(
 		func() error { return err },
 		func() error { return versioning.Check(options.GetVersioningOverride()) },
-		func() error { return workflow.CheckSkipping(options.GetTimeSkippingConfig()) },
+		func() error { return workflow.CheckSkipping(options.GetTimeSkippingConfig(), f.limits) },
 		func() error { return priority.Check(options.GetPriority(), f.limits) },
 	)
 }

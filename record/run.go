@@ -161,16 +161,58 @@ func LoadRun(key engine.RunKey, entries []store.Entry) (*workflow.Run, error) {
 	return l.Run()
 }
 
-// Loader builds a run entry by entry, so that a scan need not keep them.
-type Loader struct {
-	run   *workflow.Run
+// stateRows are the rows of a run's state on their way into memory. The first
+// mistake sticks.
+type stateRows struct {
+	key   engine.RunKey
 	count int
 	err   error
 }
 
+// next says which part a row is; ok is false when it is of no use.
+func (r *stateRows) next(e store.Entry) (k StateKey, ok bool) {
+	if r.err != nil {
+		return k, false
+	}
+	r.count++
+	k, err := ParseStateKey(e.Key)
+	if err == nil && k.Run != r.key {
+		err = corrupt("part of run %v", k.Run)
+	}
+	r.note(e, err)
+	return k, err == nil
+}
+
+// note keeps what was wrong with a row, if anything.
+func (r *stateRows) note(e store.Entry, err error) {
+	if err != nil {
+		r.err = fmt.Errorf("state of run %v, key %v: %w", r.key, e.Key, err)
+	}
+}
+
+// end is what was wrong with all of them; begun says that the parts are there
+// which a run begins with.
+func (r *stateRows) end(begun bool) error {
+	switch {
+	case r.err != nil:
+		return r.err
+	case r.count == 0:
+		return ErrNoRun
+	case !begun:
+		return corrupt("state of run %v lacks its first parts", r.key)
+	}
+	return nil
+}
+
+// Loader builds a run entry by entry, so that a scan need not keep them.
+type Loader struct {
+	run  *workflow.Run
+	rows stateRows
+}
+
 // NewLoader begins to load a run.
 func NewLoader(key engine.RunKey) *Loader {
-	return &Loader{run: &workflow.Run{
+	return &Loader{rows: stateRows{key: key}, run: &workflow.Run{
 		Key:        key,
 		Activities: make(map[int64]*activity.State),
 		Timers:     make(map[string]*workflow.Timer),
@@ -186,31 +228,15 @@ func NewLoader(key engine.RunKey) *Loader {
 // Add takes the next entry of StateRows. It keeps none of its bytes. A mistake
 // shows in Run.
 func (l *Loader) Add(e store.Entry) {
-	if l.err != nil {
-		return
-	}
-	l.count++
-	k, err := ParseStateKey(e.Key)
-	if err == nil && k.Run != l.run.Key {
-		err = corrupt("part of run %v", k.Run)
-	}
-	if err == nil {
-		err = l.part(k, e.Value)
-	}
-	if err != nil {
-		l.err = fmt.Errorf("state of run %v, key %v: %w", l.run.Key, e.Key, err)
+	if k, ok := l.rows.next(e); ok {
+		l.rows.note(e, l.part(k, e.Value))
 	}
 }
 
 // Run is the run that was loaded.
 func (l *Loader) Run() (*workflow.Run, error) {
-	switch {
-	case l.err != nil:
-		return nil, l.err
-	case l.count == 0:
-		return nil, ErrNoRun
-	case l.run.Start == nil || l.run.Info == nil:
-		return nil, corrupt("state of run %v lacks its first parts", l.run.Key)
+	if err := l.rows.end(l.run.Start != nil && l.run.Info != nil); err != nil {
+		return nil, err
 	}
 	return l.run, nil
 }

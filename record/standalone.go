@@ -1,8 +1,6 @@
 package record
 
 import (
-	"fmt"
-
 	activitypb "go.temporal.io/api/activity/v1"
 
 	"github.com/perdure/perdure/engine"
@@ -48,32 +46,20 @@ func WriteStandaloneInfo(b *store.Batch, key engine.RunKey, info *standalone.Inf
 
 // StandaloneLoader is Loader for a standalone activity.
 type StandaloneLoader struct {
-	run   *standalone.Run
-	count int
-	err   error
+	run  *standalone.Run
+	rows stateRows
 }
 
 // NewStandaloneLoader begins to load a run.
 func NewStandaloneLoader(key engine.RunKey) *StandaloneLoader {
-	return &StandaloneLoader{run: &standalone.Run{Key: key}}
+	return &StandaloneLoader{rows: stateRows{key: key}, run: &standalone.Run{Key: key}}
 }
 
 // Add takes the next entry of StateRows. It keeps none of its bytes. A mistake
 // shows in Run.
 func (l *StandaloneLoader) Add(e store.Entry) {
-	if l.err != nil {
-		return
-	}
-	l.count++
-	k, err := ParseStateKey(e.Key)
-	if err == nil && k.Run != l.run.Key {
-		err = corrupt("part of run %v", k.Run)
-	}
-	if err == nil {
-		err = l.part(k, e.Value)
-	}
-	if err != nil {
-		l.err = fmt.Errorf("state of run %v, key %v: %w", l.run.Key, e.Key, err)
+	if k, ok := l.rows.next(e); ok {
+		l.rows.note(e, l.part(k, e.Value))
 	}
 }
 
@@ -105,13 +91,8 @@ func (l *StandaloneLoader) part(k StateKey, v []byte) (err error) {
 // Run is the run that was loaded. Without any entry the error is ErrNoRun; what
 // is damaged or incomplete wraps store.ErrCorrupt.
 func (l *StandaloneLoader) Run() (*standalone.Run, error) {
-	switch {
-	case l.err != nil:
-		return nil, l.err
-	case l.count == 0:
-		return nil, ErrNoRun
-	case l.run.Start == nil || l.run.Info == nil || l.run.Activity == nil:
-		return nil, corrupt("state of run %v lacks its first parts", l.run.Key)
+	if err := l.rows.end(l.run.Start != nil && l.run.Info != nil && l.run.Activity != nil); err != nil {
+		return nil, err
 	}
 	return l.run, nil
 }

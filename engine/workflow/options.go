@@ -94,7 +94,7 @@ func (d *draft) checkOptions(o *workflowpb.WorkflowExecutionOptions) error {
 	if err := versioning.Check(o.VersioningOverride); err != nil {
 		return err
 	}
-	if err := CheckSkipping(o.TimeSkippingConfig); err != nil {
+	if err := CheckSkipping(o.TimeSkippingConfig, d.env.Limits); err != nil {
 		return err
 	}
 	if err := priority.Check(o.Priority, d.env.Limits); err != nil {

@@ -3,6 +3,7 @@ package workflow
 import (
 	"cmp"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 
@@ -148,9 +149,15 @@ func (r *Replay) request(ev *historypb.HistoryEvent) string {
 	return messageRequestID(engine.RunKey{ID: r.draft.base.Key.ID, RunID: r.origin}, ev.GetEventId())
 }
 
-func (r *Replay) signalInitiated(ev *historypb.HistoryEvent) error {
-	a := ev.GetSignalExternalWorkflowExecutionInitiatedEventAttributes()
-	r.draft.signals.put(ev.GetEventId(), &External{
+// external is a request to another execution, as its event tells of it.
+func (r *Replay) external(ev *historypb.HistoryEvent, a interface {
+	GetNamespaceId() string
+	GetNamespace() string
+	GetWorkflowExecution() *commonpb.WorkflowExecution
+	GetControl() string
+	GetChildWorkflowOnly() bool
+}) *External {
+	return &External{
 		InitiatedEventID: ev.GetEventId(),
 		BatchID:          r.draft.batchID(),
 		NamespaceID:      a.GetNamespaceId(),
@@ -160,7 +167,11 @@ func (r *Replay) signalInitiated(ev *historypb.HistoryEvent) error {
 		RequestID:        r.request(ev),
 
 		ChildWorkflowOnly: a.GetChildWorkflowOnly(),
-	})
+	}
+}
+
+func (r *Replay) signalInitiated(ev *historypb.HistoryEvent) error {
+	r.draft.signals.put(ev.GetEventId(), r.external(ev, ev.GetSignalExternalWorkflowExecutionInitiatedEventAttributes()))
 	return nil
 }
 
@@ -175,18 +186,7 @@ func (r *Replay) signalAnswered(ev *historypb.HistoryEvent) error {
 }
 
 func (r *Replay) cancelInitiated(ev *historypb.HistoryEvent) error {
-	a := ev.GetRequestCancelExternalWorkflowExecutionInitiatedEventAttributes()
-	r.draft.cancels.put(ev.GetEventId(), &External{
-		InitiatedEventID: ev.GetEventId(),
-		BatchID:          r.draft.batchID(),
-		NamespaceID:      a.GetNamespaceId(),
-		NamespaceName:    a.GetNamespace(),
-		Target:           a.GetWorkflowExecution(),
-		Control:          a.GetControl(),
-		RequestID:        r.request(ev),
-
-		ChildWorkflowOnly: a.GetChildWorkflowOnly(),
-	})
+	r.draft.cancels.put(ev.GetEventId(), r.external(ev, ev.GetRequestCancelExternalWorkflowExecutionInitiatedEventAttributes()))
 	return nil
 }
 

@@ -90,7 +90,7 @@ func ahead(env *engine.Env, skipped time.Duration) *engine.Env {
 
 // CheckSkipping refuses a config that makes no sense. Nil is good. The error is an
 // *engine.Refusal of KindInvalidArgument.
-func CheckSkipping(c *commonpb.TimeSkippingConfig) error {
+func CheckSkipping(c *commonpb.TimeSkippingConfig, limits *engine.Limits) error {
 	if c.GetMaxSessionSkipCount() < 0 {
 		return engine.Invalid("max_session_skip_count can't be negative")
 	}
@@ -99,6 +99,8 @@ func CheckSkipping(c *commonpb.TimeSkippingConfig) error {
 	case f == nil:
 	case f.GetId() == "":
 		return engine.Invalid("fast_forward_config.id is required")
+	case len(f.GetId()) > limits.IDLengthBytes:
+		return engine.Invalid("fast_forward_config.id exceeds length limit")
 	case duration.Check(f.GetDuration()) != nil || duration.Of(f.GetDuration()) <= 0:
 		return engine.Invalid("fast_forward_config.duration must be positive")
 	}
