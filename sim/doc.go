@@ -5,6 +5,9 @@
 //
 //	go run ./sim -seed 7            one world, told as a story
 //	go run ./sim -seed 1 -seeds 500 many, only failures are told
+//	go run ./sim -ledger FILE -steps 1000 -for 30m
+//	                                goes on after the last seed of the file, and adds to it
+//	go run ./sim -ledger FILE -report
 //
 // The parts are kept apart:
 //

@@ -57,6 +57,9 @@ var allFaults = []string{
 	faultDiskFull, faultDiskFails, faultLongOutage, faultCleanStop, faultCallbackBlocked, faultCallbackUnheard,
 }
 
+// everyFault names all that is counted.
+func everyFault() []string { return append([]string{faultCrash}, allFaults...) }
+
 // usual rates, one in so many.
 var usual = map[string]int{
 	faultUnknownCommit: 2000, faultFailedCommit: 2000, faultSlowCommit: 20, faultSlowWork: 100,
@@ -97,9 +100,7 @@ func (w *world) strikes(name string) bool {
 // table lists how often each fault really happened.
 func (f *faults) table() string {
 	var b strings.Builder
-	names := append([]string{faultCrash}, allFaults...)
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(slices.Values(everyFault())) {
 		fmt.Fprintf(&b, "%8d  %s\n", f.counts[name], name)
 	}
 	return b.String()

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -13,47 +14,68 @@ import (
 )
 
 func main() {
-	seed := flag.Uint64("seed", 1, "the first seed")
-	seeds := flag.Uint64("seeds", 1, "how many seeds, one world each")
+	seed := flag.Uint64("seed", 1, "the first seed (with -ledger the least)")
+	seeds := flag.Uint64("seeds", 0, "how many seeds, one world each (1; with -ledger as many as there is time for)")
 	steps := flag.Uint64("steps", 10_000, "events of a world before everything heals")
 	quiet := flag.Bool("quiet", false, "tell only failures, also of a single seed")
 	parallel := flag.Int("parallel", runtime.NumCPU(), "worlds at the same time")
 	first := flag.Bool("first", false, "end with the first world that is broken")
+	book := flag.String("ledger", "", "a file that runs add up in: goes on after its last seed")
+	most := flag.Duration("for", 0, "with -ledger: begin nothing more after this time")
+	report := flag.Bool("report", false, "with -ledger: print what it comes to, and play nothing")
 	flag.Parse()
-	if *seeds == 1 {
-		*parallel = 1
-	}
 	began := time.Now()
-	r := run(*seed, *seeds, *parallel, *first, func(seed uint64) *world {
-		return newWorld(options{seed: seed, steps: *steps, tell: *seeds == 1 && !*quiet})
-	})
-	took := time.Since(began)
+	var r results
+	if *book != "" {
+		l, err := openLedger(*book)
+		if err == nil && *report {
+			fmt.Print(l.report())
+			return
+		}
+		c := &campaign{ledger: l, commit: commit(), steps: *steps, parallel: *parallel, from: *seed, seeds: *seeds, most: *most,
+			create: func(seed uint64) *world { return newWorld(options{seed: seed, steps: *steps}) }}
+		if err == nil {
+			r, err = c.run()
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	} else {
+		n := max(*seeds, 1)
+		r = run(*seed, n, *parallel, *first, func(seed uint64) *world {
+			return newWorld(options{seed: seed, steps: *steps, tell: n == 1 && !*quiet})
+		})
+	}
 	fmt.Printf("%d worlds, %d events, %.0f simulated hours in %v, %d promises checked, %d broken\n",
-		*seeds, r.events, r.simulated.Hours(), took.Round(time.Millisecond), r.promises, len(r.failed))
+		r.seeds, r.events, r.simulated.Hours(), time.Since(began).Round(time.Millisecond), r.promises, len(r.broken))
 	fmt.Print(r.faults.table())
-	if len(r.failed) > 0 {
+	if len(r.broken) > 0 {
 		os.Exit(1)
 	}
 }
 
 // results of many worlds.
 type results struct {
-	failed    []uint64
+	seeds     uint64 // worlds that were played
+	broken    []broken
 	faults    faults
 	events    uint64
 	simulated time.Duration
 	promises  int
 }
 
+func newResults() results { return results{faults: faults{counts: map[string]int{}}} }
+
 // run lets worlds live, one for each seed, and prints how those ended that ended
 // badly. With first no more begin once one has.
 func run(seed, seeds uint64, parallel int, first bool, create func(seed uint64) *world) results {
 	var mu sync.Mutex
-	total := results{faults: faults{counts: map[string]int{}}}
+	total := newResults()
 	var next atomic.Uint64
 	next.Store(seed)
 	var all sync.WaitGroup
-	for range max(parallel, 1) {
+	for range min(uint64(max(parallel, 1)), seeds) {
 		all.Go(func() {
 			for {
 				s := next.Add(1) - 1
@@ -76,16 +98,25 @@ func run(seed, seeds uint64, parallel int, first bool, create func(seed uint64) 
 }
 
 func (r *results) add(w *world, wrong string) {
+	one := results{seeds: 1, faults: w.faults, events: w.done, simulated: w.now.Sub(epoch), promises: w.auditor.acknowledged}
 	if wrong != "" {
-		r.failed = append(r.failed, w.seed)
+		what, _, _ := strings.Cut(wrong, "\n")
+		one.broken = []broken{{w.seed, what}}
 		fmt.Println(w.epitaph(wrong))
 	}
-	for name, n := range w.faults.counts {
+	r.merge(one)
+}
+
+// merge adds the results of other worlds.
+func (r *results) merge(other results) {
+	r.seeds += other.seeds
+	r.broken = append(r.broken, other.broken...)
+	for name, n := range other.faults.counts {
 		r.faults.counts[name] += n
 	}
-	r.events += w.done
-	r.simulated += w.now.Sub(epoch)
-	r.promises += w.auditor.acknowledged
+	r.events += other.events
+	r.simulated += other.simulated
+	r.promises += other.promises
 }
 
 // epitaph is what a person needs to know of a world that ended badly.
@@ -94,20 +125,31 @@ func (w *world) epitaph(wrong string) string {
 		wrong, w.seed, w.steps, commit(), strings.Join(w.tail(), "\n"), w.seed, w.steps)
 }
 
-// commit is the version of the code, as far as the build knows it.
-func commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	revision, dirty := "unknown", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = " with changes"
+// commit is the version of the code: what the build knows of it, or else, since
+// go run may know nothing, what is checked out here.
+var commit = sync.OnceValue(func() string {
+	info, _ := debug.ReadBuildInfo()
+	revision, dirty := "", ""
+	if info != nil {
+		for _, s := range info.Settings {
+			switch {
+			case s.Key == "vcs.revision":
+				revision = s.Value
+			case s.Key == "vcs.modified" && s.Value == "true":
+				dirty = " with changes"
+			}
 		}
 	}
-	return revision + dirty
-}
+	if revision != "" {
+		return revision + dirty
+	}
+	head, err := exec.Command("git", "rev-parse", "HEAD").Output()
+	if err != nil {
+		return "unknown"
+	}
+	changed, err := exec.Command("git", "status", "--porcelain", "--untracked-files=no", "--", "*.go").Output()
+	if err != nil || len(changed) > 0 {
+		dirty = " with changes"
+	}
+	return strings.TrimSpace(string(head)) + dirty
+})

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/perdure/perdure/engine"
@@ -98,6 +99,9 @@ func (w *world) broken(format string, args ...any) {
 
 // step is the schedule's, as long as nothing is wrong.
 func (w *world) step(limit time.Time) bool {
+	if w.done > w.steps+mostEvents {
+		w.broken("liveness: %d events and no end", w.done)
+	}
 	more := w.schedule.step(limit)
 	if w.wrong != nil {
 		panic(*w.wrong)
@@ -105,14 +109,19 @@ func (w *world) step(limit time.Time) bool {
 	return more
 }
 
-// live runs the world to its end and returns what was violated, or "".
+// mostEvents are what a world may take to come to its end once all heals: a
+// hundred times what it usually does.
+const mostEvents = 2_000_000
+
+// live runs the world to its end and returns what was violated, or "". A panic
+// outside the server's own guard is a violation too.
 func (w *world) live() (wrong string) {
 	defer func() {
 		p := recover()
 		if v, ok := p.(violation); ok {
 			wrong = v.what
 		} else if p != nil {
-			panic(p)
+			wrong = fmt.Sprintf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
 	w.boot()
