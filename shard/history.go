@@ -10,6 +10,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/internal/await"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
 )
@@ -65,16 +66,15 @@ func (h *Host) settled(ctx context.Context, key engine.RunKey) (d durableHistory
 		},
 		done: func(_ any, err error) { result <- err },
 	})
-	select {
-	case err := <-result:
-		if err == nil && gone {
-			err = noHistory(key)
-		}
-		d.store = s.store
-		return d, err
-	case <-ctx.Done():
-		return durableHistory{}, context.Cause(ctx)
+	told, err := await.Value(ctx, result)
+	if err != nil {
+		return durableHistory{}, err
 	}
+	if told == nil && gone {
+		told = noHistory(key)
+	}
+	d.store = s.store
+	return d, told
 }
 
 // readable waits until all that is in the run's history is durable, and returns

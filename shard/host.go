@@ -11,6 +11,7 @@ import (
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/internal/await"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
 )
@@ -115,12 +116,11 @@ func (h *Host) Do(ctx context.Context, id engine.ID, runID string, in engine.Inp
 	}
 	result := make(chan outcome, 1)
 	h.Submit(id, runID, in, func(reply any, err error) { result <- outcome{reply, err} })
-	select {
-	case o := <-result:
-		return o.reply, o.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	o, err := await.Value(ctx, result)
+	if err != nil {
+		return nil, err
 	}
+	return o.reply, o.err
 }
 
 // View calls read with the workflow run's present state, on the loop that owns
@@ -149,12 +149,11 @@ func (h *Host) LookActivity(id engine.ID, runID string, read func(*standalone.Ru
 func (h *Host) look(ctx context.Context, id engine.ID, runID string, look func(*shard, *held)) error {
 	result := make(chan error, 1)
 	h.beginLook(id, runID, look, func(err error) { result <- err })
-	select {
-	case err := <-result:
+	told, err := await.Value(ctx, result)
+	if err != nil {
 		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
+	return told
 }
 
 func (h *Host) beginLook(id engine.ID, runID string, look func(*shard, *held), done func(error)) {

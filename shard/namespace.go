@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/internal/await"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
 )
@@ -78,13 +79,12 @@ func (h *Host) deleteRuns(ctx context.Context, runs []engine.RunKey) error {
 	}
 	var first error
 	for range runs {
-		select {
-		case err := <-results:
-			if first == nil {
-				first = err
-			}
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		told, err := await.Value(ctx, results)
+		if err != nil {
+			return err
+		}
+		if first == nil {
+			first = told
 		}
 	}
 	return first

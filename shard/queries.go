@@ -14,6 +14,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/internal/await"
 )
 
 // A query is answered by a worker without leaving a trace in history
@@ -92,17 +93,16 @@ func (h *Host) Query(ctx context.Context, id engine.ID, runID string, req *workf
 	if err != nil || rejected != nil {
 		return rejected, err
 	}
-	select {
-	case v := <-q.verdict:
-		if v.direct != nil {
-			return h.askDirect(ctx, q, v.direct)
-		}
-		return v.response, v.err
-	case <-ctx.Done():
+	v, err := await.Value(ctx, q.verdict)
+	switch {
+	case err != nil:
 		s := h.shardOf(id)
 		s.inbox.report(func() { s.unask(key, q) })
-		return nil, context.Cause(ctx)
+		return nil, err
+	case v.direct != nil:
+		return h.askDirect(ctx, q, v.direct)
 	}
+	return v.response, v.err
 }
 
 // reject answers a query by the run's status alone; nil if it is to be asked.
@@ -284,7 +284,8 @@ func (s *shard) takeAnswers(h *held, in *workflow.CompleteWorkflowTask) {
 		if result == nil || h.workflow() == nil {
 			continue // placed anew when the step is durable
 		}
-		v := s.verdictOf(h.workflow(), answer{result.GetResultType(), result.GetAnswer(), result.GetErrorMessage(), result.GetFailure()})
+		v := s.verdictOf(h.workflow(), answer{
+			kind: result.GetResultType(), result: result.GetAnswer(), text: result.GetErrorMessage(), failure: result.GetFailure()})
 		s.after(h.entry.lastBatch, func(fault error) {
 			if fault != nil {
 				v = verdict{err: fault}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/internal/await"
 	"github.com/perdure/perdure/internal/clock"
 )
 
@@ -71,6 +72,8 @@ type answer struct {
 	result  *commonpb.Payloads
 	text    string
 	failure *failurepb.Failure
+	// dropped: the host stops, and there will be no answer.
+	dropped bool
 }
 
 // refusal is nil for an answer that is one.
@@ -119,7 +122,7 @@ func (d *directQueries) dropAll() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, answers := range d.mu.asked {
-		close(answers)
+		answers <- answer{dropped: true}
 	}
 	d.mu.asked = nil
 }
@@ -131,7 +134,7 @@ func (h *Host) AnswerQuery(_ context.Context, queryID string, req *workflowservi
 	if answers == nil {
 		return engine.NotFound("query task not found, or already expired")
 	}
-	answers <- answer{req.GetCompletedType(), req.GetQueryResult(), req.GetErrorMessage(), req.GetFailure()}
+	answers <- answer{kind: req.GetCompletedType(), result: req.GetQueryResult(), text: req.GetErrorMessage(), failure: req.GetFailure()}
 	return nil
 }
 
@@ -185,25 +188,21 @@ func (h *Host) askDirect(ctx context.Context, q *query, d *directQuery) (*workfl
 
 func (a *asking) await(ctx context.Context) (*workflowservice.QueryWorkflowResponse, error) {
 	for {
-		select {
-		case got, ok := <-a.answers:
-			if !ok {
-				return nil, ErrUnavailable
-			}
+		got, ev, answered, err := await.Either(ctx, a.answers, a.events)
+		switch {
+		case err != nil:
+			return nil, err
+		case answered && got.dropped:
+			return nil, ErrUnavailable
+		case answered:
 			return a.response(got)
-		case ev := <-a.events:
-			if ev.kind == nearlyOver {
-				if !a.host.opt.Matcher.PolledWithin(a.direct.normal, normalServed) {
-					return nil, engine.Refuse(engine.KindFailedPrecondition,
-						"no poller seen for task queue recently, worker may be down")
-				}
-				continue
+		case ev.kind == nearlyOver:
+			if !a.host.opt.Matcher.PolledWithin(a.direct.normal, normalServed) {
+				return nil, engine.Refuse(engine.KindFailedPrecondition,
+					"no poller seen for task queue recently, worker may be down")
 			}
-			if ev.offer == a.offer {
-				a.goOn(ev.kind)
-			}
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+		case ev.offer == a.offer:
+			a.goOn(ev.kind)
 		}
 	}
 }

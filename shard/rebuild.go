@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/internal/await"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
 )
@@ -40,14 +41,14 @@ func (h *Host) VisibilityRecords(ctx context.Context, visit func(*engine.Visibil
 func (s *shard) barrier(ctx context.Context) error {
 	reached := make(chan error, 1)
 	s.inbox.report(func() { s.after(s.newest(), func(fault error) { reached <- fault }) })
-	select {
-	case err := <-reached:
+	fault, _, ok, err := await.Either(ctx, reached, s.stopped)
+	switch {
+	case err != nil:
 		return err
-	case <-s.stopped:
+	case !ok:
 		return ErrUnavailable
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
+	return fault
 }
 
 // recordsOf reads the rows of one slot's runs: of their state only the parts

@@ -10,6 +10,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/internal/await"
 )
 
 // Whoever asks for an update waits for news of it (spec/workflow.md 6.1). The
@@ -111,33 +112,31 @@ func (h *Host) doJoining(ctx context.Context, id engine.ID, runID string, in eng
 		id: id, runID: runID, in: in, joins: w, outside: true,
 		done: func(reply any, err error) { result <- outcome{reply, err} },
 	})
-	select {
-	case o := <-result:
-		return o.reply, o.err
-	case <-ctx.Done():
+	o, err := await.Value(ctx, result)
+	if err != nil {
 		h.leave(id, w)
-		return nil, context.Cause(ctx)
+		return nil, err
 	}
+	return o.reply, o.err
 }
 
 // awaitUpdate waits for what is wanted of an update that has this status.
 func (h *Host) awaitUpdate(ctx context.Context, status *workflow.UpdateStatus, w *updateWaiter) (*workflow.UpdateStatus, error) {
 	if !enough(status.Stage, w.Stage) {
-		select {
-		case r := <-w.result:
-			if r.err != nil {
-				return status, r.err
-			}
-			status = r.status
-		case <-w.Over:
+		r, _, heard, err := await.Either(ctx, w.result, w.Over)
+		switch {
+		case err != nil:
+			h.leave(status.Run.ID, w)
+			return status, err
+		case !heard: // patience is over
 			h.leave(status.Run.ID, w)
 			so := *status
 			so.Stage = max(so.Stage, Stage(w.reached.Load()))
 			return &so, nil
-		case <-ctx.Done():
-			h.leave(status.Run.ID, w)
-			return status, context.Cause(ctx)
+		case r.err != nil:
+			return status, r.err
 		}
+		status = r.status
 	}
 	if status.Stage != stageCompleted || status.Outcome != nil {
 		return status, nil

@@ -6,6 +6,7 @@ import (
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/internal/await"
 )
 
 // watcher is a caller that waits until a run has gone on.
@@ -48,13 +49,12 @@ func (h *Host) await(ctx context.Context, key engine.RunKey, w *watcher) error {
 	result := make(chan error, 2) // a fault may be told twice
 	w.done = func(err error) { result <- err }
 	stop := h.watch(key, w)
-	select {
-	case err := <-result:
-		return err
-	case <-ctx.Done():
+	told, err := await.Value(ctx, result)
+	if err != nil {
 		stop()
-		return context.Cause(ctx)
+		return err
 	}
+	return told
 }
 
 // Watch is for a caller that does not wait until a workflow run has another next
