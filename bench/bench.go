@@ -11,6 +11,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,15 @@ type Options struct {
 	// Floor measures a null server too, in turns with the real one. It is started
 	// by executing Binary with NullCommand.
 	Floor bool
+	// Data is a folder for the open executions of scenario million. If they are
+	// there already they are used, else they are started and left there. Defaults
+	// to a temporary folder.
+	Data string
+	// FillOnly ends scenario million when they are there.
+	FillOnly bool
+
+	// prefix of ids and task queue, if not one of its own.
+	prefix string
 }
 
 // NullCommand is the subcommand by which Binary serves ServeNull; its one flag
@@ -58,8 +68,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if !ok {
 		return nil, fmt.Errorf("unknown scenario %q; there are %v", o.Scenario, Scenarios())
 	}
-	if o.Floor && play.run != nil && !play.floors {
+	if o.Floor && (play.run != nil || play.alone != nil) && !play.floors {
 		return nil, fmt.Errorf("scenario %q has no floor: it does not measure a closed loop", o.Scenario)
+	}
+	if play.alone != nil {
+		return play.alone(ctx, o)
 	}
 	benches, err := openAll(ctx, o, play)
 	defer func() {
@@ -129,7 +142,8 @@ func open(ctx context.Context, o Options, play scenario, reach func(context.Cont
 		play:    play,
 		api:     workflowservice.NewWorkflowServiceClient(conn),
 		server:  server,
-		prefix:  fmt.Sprintf("bench-%s-%d", o.Scenario, time.Now().UnixNano()),
+		prefix:  cmp.Or(o.prefix, fmt.Sprintf("bench-%s-%d", o.Scenario, time.Now().UnixNano())),
+		crowd:   play.crowd,
 	}
 	stopWorkers := b.startWorkers(ctx)
 	b.close = func() {
@@ -174,6 +188,8 @@ type bench struct {
 	server *process
 	// prefix makes task queue and workflow ids of this run its own.
 	prefix string
+	// crowd are the executions that workers answer for, in scenario million.
+	crowd *crowd
 	// lateness collects how long after its due time each timer fired.
 	lateness samples
 	// firstTasks counts first workflow tasks answered.

@@ -20,7 +20,11 @@ type process struct {
 	address string
 	pid     int // 0 for a stranger
 	cmd     *exec.Cmd
-	folder  string
+	folder  string // removed at its end; empty for none
+	// began is when the process was started, and ready how long after that it
+	// answered.
+	began time.Time
+	ready time.Duration
 }
 
 // usage is what a process has used up so far, as the kernel counts it.
@@ -36,8 +40,12 @@ func reach(ctx context.Context, o Options) (*process, error) {
 	if o.Address != "" {
 		return &process{address: o.Address}, nil
 	}
-	return launch(ctx, o, append([]string{"server", "--port", "0", "--http-port", "-1", "--metrics-port", "0",
-		"--headless"}, o.ServerFlags...))
+	return launch(ctx, o, o.serverArgs())
+}
+
+// serverArgs are those of a server that is started.
+func (o Options) serverArgs() []string {
+	return append([]string{"server", "--port", "0", "--http-port", "-1", "--metrics-port", "0", "--headless"}, o.ServerFlags...)
 }
 
 // reachNull starts a null server.
@@ -48,6 +56,21 @@ func reachNull(ctx context.Context, o Options) (*process, error) {
 // launch starts the binary on a folder of its own and waits until it has said
 // where its gRPC port is.
 func launch(ctx context.Context, o Options, args []string) (*process, error) {
+	folder, err := os.MkdirTemp("", "perdure-bench-")
+	if err != nil {
+		return nil, err
+	}
+	p, err := launchOn(ctx, o, args, folder)
+	if err != nil {
+		_ = os.RemoveAll(folder)
+		return nil, err
+	}
+	p.folder = folder
+	return p, nil
+}
+
+// launchOn is launch on a folder that stays the caller's.
+func launchOn(ctx context.Context, o Options, args []string, folder string) (*process, error) {
 	binary := o.Binary
 	if binary == "" {
 		self, err := os.Executable()
@@ -56,10 +79,6 @@ func launch(ctx context.Context, o Options, args []string) (*process, error) {
 		}
 		binary = self
 	}
-	folder, err := os.MkdirTemp("", "perdure-bench-")
-	if err != nil {
-		return nil, err
-	}
 	cmd := exec.CommandContext(ctx, binary, append(args, "--data", folder)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Stderr = os.Stderr
@@ -67,15 +86,15 @@ func launch(ctx context.Context, o Options, args []string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	if err := cmd.Start(); err != nil {
-		_ = os.RemoveAll(folder)
 		return nil, fmt.Errorf("start %s: %w", binary, err)
 	}
-	p := &process{cmd: cmd, pid: cmd.Process.Pid, folder: folder}
+	p := &process{cmd: cmd, pid: cmd.Process.Pid, began: began}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if f := strings.Fields(lines.Text()); len(f) == 2 && f[0] == "gRPC" {
-			p.address = f[1]
+			p.address, p.ready = f[1], time.Since(began)
 			go func() { // keep the pipe empty
 				for lines.Scan() {
 				}
@@ -87,13 +106,27 @@ func launch(ctx context.Context, o Options, args []string) (*process, error) {
 	return nil, errors.New("the server ended before it was ready")
 }
 
-func (p *process) stop() {
-	if p.cmd == nil {
-		return
-	}
+// kill ends the process without a warning. Its folder stays.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+	p.cmd = nil
+}
+
+// end has the process stop cleanly. Its folder stays.
+func (p *process) end() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	_ = p.cmd.Wait() // its exit status is not what is measured
-	_ = os.RemoveAll(p.folder)
+	p.cmd = nil
+}
+
+func (p *process) stop() {
+	if p.cmd != nil {
+		p.end()
+	}
+	if p.folder != "" {
+		_ = os.RemoveAll(p.folder)
+	}
 }
 
 // usage reads the kernel's figures. They exist on Linux only; elsewhere, and

@@ -37,6 +37,8 @@ type Report struct {
 	// run takes of signals.
 	History *LongHistory `json:"long_history,omitempty"`
 	Storm   *Storm       `json:"storm,omitempty"`
+	// Million is what many open executions cost.
+	Million *Million `json:"million,omitempty"`
 
 	// Floor is what the null server cost in the same run, Ratio every figure
 	// divided by its.
@@ -130,6 +132,13 @@ func (r *Report) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	if m := r.Million; m != nil {
+		m.print(line)
+		if m.Ratio != nil {
+			m.Beside.printComparison(w, m.Without, m.Ratio, "beside them", "without")
+		}
+		return w.Flush()
 	}
 	if r.History == nil && r.Storm == nil { // those say themselves how many of what
 		line("scenario", "%s, %d executions, %d at a time", r.Scenario, r.Count, r.Concurrency)

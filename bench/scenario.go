@@ -28,6 +28,10 @@ type scenario struct {
 	count int
 	// floors: run can do with a floor.
 	floors bool
+	// alone replaces all of the above: it starts its servers itself.
+	alone func(ctx context.Context, o Options) (*Report, error)
+	// crowd are the executions that decide is about, in scenario million.
+	crowd *crowd
 }
 
 var scenarios map[string]scenario
@@ -47,6 +51,8 @@ func init() {
 
 		"timer": {decide: sleep, run: timersInOneSecond},
 		"idle":  {decide: stayOpen, run: manyIdle},
+		// Many open executions on the disk; see million.go.
+		"million": {alone: runMillion, count: 1_000_000},
 	}
 }
 
