@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/workflowservice/v1"
 )
 
@@ -192,6 +193,8 @@ type bench struct {
 	crowd *crowd
 	// lateness collects how long after its due time each timer fired.
 	lateness samples
+	// free are the open runs that nobody asks anything just now.
+	free chan *commonpb.WorkflowExecution
 	// firstTasks counts first workflow tasks answered.
 	firstTasks atomic.Int64
 	// fire is when all timers of the timer scenario are due; see fireAt.
@@ -220,6 +223,11 @@ const floorRounds = 4
 func closedLoop(ctx context.Context, benches ...*bench) (*Report, error) {
 	before := make([]usage, len(benches))
 	for i, b := range benches {
+		if b.play.prepare != nil {
+			if err := b.play.prepare(ctx, b); err != nil {
+				return nil, err
+			}
+		}
 		if _, err := b.drive(ctx, "warm", min(b.Count/10, 2*b.Concurrency)); err != nil {
 			return nil, err
 		}

@@ -17,6 +17,7 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	protocolpb "go.temporal.io/api/protocol/v1"
 )
 
 // nullServer is the floor the real server is measured against: it receives the
@@ -29,20 +30,31 @@ import (
 // each answered workflow task, each answered activity and each signal. That is
 // 2 for empty and standalone, 4 for activity1 and signal, 22 for activity10, and
 // 103 for fanout100: the next workflow task waits for all activities, which is
-// the least that any server could do. A heartbeat is not synced, here as there.
+// the least that any server could do. An update costs 1, a query and a heartbeat
+// none, here as there.
 type nullServer struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	log    *nullLog
 	events cannedEvents
 	last   atomic.Uint64
 	runs   sync.Map // uint64 in tokens, and nullID -> *nullRun; until the result is read
-	queues sync.Map // string -> *nullQueue
+	// queries wait for their answer: uint64 in tokens -> *nullQuery.
+	queries sync.Map
+	queues  sync.Map // string -> *nullQueue
 }
 
 // nullQueue hands tasks to pollers in the order they come.
 type nullQueue struct {
-	workflow chan *nullRun
+	workflow chan nullTask
 	activity chan *nullRun
+}
+
+// nullTask is a workflow task: the next of a run, or one that only carries a
+// query or an update.
+type nullTask struct {
+	run     *nullRun
+	query   *nullQuery
+	message *protocolpb.Message
 }
 
 // maxNullTasks bounds a queue; past it answers wait. It is more than fanout100
@@ -82,7 +94,7 @@ func (s *nullServer) queue(name string) *nullQueue {
 	if q, ok := s.queues.Load(name); ok {
 		return q.(*nullQueue)
 	}
-	q, _ := s.queues.LoadOrStore(name, &nullQueue{make(chan *nullRun, maxNullTasks), make(chan *nullRun, maxNullTasks)})
+	q, _ := s.queues.LoadOrStore(name, &nullQueue{make(chan nullTask, maxNullTasks), make(chan *nullRun, maxNullTasks)})
 	return q.(*nullQueue)
 }
 
@@ -115,7 +127,7 @@ func (s *nullServer) commit(r *nullRun, n news) error {
 		r.queue.activity <- r
 	}
 	if n.task {
-		r.queue.workflow <- r
+		r.home().workflow <- nullTask{run: r}
 	}
 	if n.closed {
 		close(r.closed)
@@ -126,12 +138,8 @@ func (s *nullServer) commit(r *nullRun, n news) error {
 // PollWorkflowTaskQueue implements workflowservice.
 func (s *nullServer) PollWorkflowTaskQueue(ctx context.Context, req *workflowservice.PollWorkflowTaskQueueRequest) (*workflowservice.PollWorkflowTaskQueueResponse, error) {
 	select {
-	case r := <-s.queue(req.GetTaskQueue().GetName()).workflow:
-		stored, previous := r.task()
-		return &workflowservice.PollWorkflowTaskQueueResponse{
-			TaskToken: r.token(), WorkflowExecution: r.execution, WorkflowType: r.workflow, Attempt: 1,
-			PreviousStartedEventId: previous, StartedEventId: previous + 3, History: storedHistory(stored),
-		}, nil
+	case t := <-s.queue(req.GetTaskQueue().GetName()).workflow:
+		return s.answered(t), nil
 	case <-ctx.Done():
 		return &workflowservice.PollWorkflowTaskQueueResponse{}, nil
 	}
@@ -157,7 +165,21 @@ func (s *nullServer) RespondWorkflowTaskCompleted(_ context.Context, req *workfl
 	if err != nil {
 		return nil, err
 	}
-	return &workflowservice.RespondWorkflowTaskCompletedResponse{}, s.commit(r, r.decided(&s.events, req.Commands))
+	if sticky := req.GetStickyAttributes().GetWorkerTaskQueue().GetName(); sticky != "" && r.sticky.Load() == nil {
+		r.sticky.Store(s.queue(sticky))
+	}
+	if len(req.Messages) == 0 {
+		return &workflowservice.RespondWorkflowTaskCompletedResponse{}, s.commit(r, r.decided(&s.events, req.Commands))
+	}
+	bytes, tell, err := r.updated(&s.events, req.Messages)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.commit(r, news{bytes: bytes}); err != nil {
+		return nil, err
+	}
+	tell()
+	return &workflowservice.RespondWorkflowTaskCompletedResponse{}, nil
 }
 
 // RespondActivityTaskCompleted implements workflowservice.
@@ -171,29 +193,26 @@ func (s *nullServer) RespondActivityTaskCompleted(_ context.Context, req *workfl
 
 // SignalWorkflowExecution implements workflowservice.
 func (s *nullServer) SignalWorkflowExecution(_ context.Context, req *workflowservice.SignalWorkflowExecutionRequest) (*workflowservice.SignalWorkflowExecutionResponse, error) {
-	r, ok := s.runs.Load(nullID(req.GetWorkflowExecution().GetWorkflowId()))
-	if !ok {
-		return nil, status.Error(codes.NotFound, "no such workflow")
+	r, err := s.byID(req.GetWorkflowExecution().GetWorkflowId())
+	if err != nil {
+		return nil, err
 	}
-	run := r.(*nullRun)
-	return &workflowservice.SignalWorkflowExecutionResponse{}, s.commit(run, run.signalled(&s.events))
+	return &workflowservice.SignalWorkflowExecutionResponse{}, s.commit(r, r.signalled(&s.events))
 }
 
 // GetWorkflowExecutionHistory implements workflowservice: it waits for the end
 // of the run, answers with the last event, and forgets the run.
 func (s *nullServer) GetWorkflowExecutionHistory(ctx context.Context, req *workflowservice.GetWorkflowExecutionHistoryRequest) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
-	id := nullID(req.GetExecution().GetWorkflowId())
-	found, ok := s.runs.Load(id)
-	if !ok {
-		return nil, status.Error(codes.NotFound, "no such workflow")
+	r, err := s.byID(req.GetExecution().GetWorkflowId())
+	if err != nil {
+		return nil, err
 	}
-	r := found.(*nullRun)
 	select {
 	case <-r.closed:
 	case <-ctx.Done():
 		return nil, status.FromContextError(ctx.Err()).Err()
 	}
-	s.runs.Delete(id)
+	s.runs.Delete(nullID(r.execution.WorkflowId))
 	s.runs.Delete(r.key)
 	return &workflowservice.GetWorkflowExecutionHistoryResponse{History: storedHistory(s.events.completed)}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -15,6 +16,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	updatepb "go.temporal.io/api/update/v1"
 )
 
 // nullRun is as much of a workflow as the null server must remember to know
@@ -24,6 +26,10 @@ type nullRun struct {
 	execution *commonpb.WorkflowExecution
 	workflow  *commonpb.WorkflowType
 	queue     *nullQueue
+	// sticky is where its workflow tasks go once a worker keeps it.
+	sticky atomic.Pointer[nullQueue]
+	// updates wait for a worker's answer.
+	updates nullUpdates
 	// standalone: it is an activity without a workflow.
 	standalone bool
 	// closed is closed once the end of the run is on disk.
@@ -35,6 +41,8 @@ type nullRun struct {
 		// seen is how many workflow tasks were handed out before.
 		seen       int64
 		activities int
+		// from is how much of the history the worker that keeps the run has seen.
+		from int
 		// shown is how much of the history the latest workflow task shows: what
 		// comes later is for the next, so that the number of commits is fixed.
 		shown int
@@ -53,13 +61,27 @@ type news struct {
 
 func (r *nullRun) token() []byte { return binary.BigEndian.AppendUint64(nil, r.key) }
 
-// task is what a worker is shown.
+// home is the queue of the run's workflow tasks.
+func (r *nullRun) home() *nullQueue {
+	if q := r.sticky.Load(); q != nil {
+		return q
+	}
+	return r.queue
+}
+
+// task is what a worker is shown: all of the history, or what is new to the
+// worker that keeps the run.
 func (r *nullRun) task() (history []byte, previous int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	previous = 3 * r.mu.seen
 	r.mu.seen++
-	return slices.Clip(r.mu.history[:r.mu.shown]), previous
+	history = slices.Clip(r.mu.history[:r.mu.shown])
+	if r.sticky.Load() != nil {
+		history = history[r.mu.from:]
+	}
+	r.mu.from = r.mu.shown
+	return history, previous
 }
 
 func (r *nullRun) start(e *cannedEvents) news {
@@ -134,7 +156,8 @@ func (r *nullRun) add(n news, events ...[]byte) news {
 // cannedEvents are encoded events of the size real ones have in our scenarios,
 // each an encoding of a History. Ids and times in them mean nothing.
 type cannedEvents struct {
-	started, task, taskCompleted, completed, activityScheduled, activityDone, signalled []byte
+	started, task, taskCompleted, completed, activityScheduled, activityDone, signalled,
+	updateAccepted, updateCompleted []byte
 }
 
 func newCannedEvents() cannedEvents {
@@ -205,6 +228,23 @@ func newCannedEvents() cannedEvents {
 			Attributes: &historypb.HistoryEvent_ActivityTaskCompletedEventAttributes{
 				ActivityTaskCompletedEventAttributes: &historypb.ActivityTaskCompletedEventAttributes{
 					Result: payload, ScheduledEventId: 5, StartedEventId: 6, Identity: "bench",
+				}},
+		}),
+		updateAccepted: canned(&historypb.HistoryEvent{
+			EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
+			Attributes: &historypb.HistoryEvent_WorkflowExecutionUpdateAcceptedEventAttributes{
+				WorkflowExecutionUpdateAcceptedEventAttributes: &historypb.WorkflowExecutionUpdateAcceptedEventAttributes{
+					ProtocolInstanceId: request, AcceptedRequestMessageId: request + "/request", AcceptedRequestSequencingEventId: 5,
+					AcceptedRequest: &updatepb.Request{
+						Meta: &updatepb.Meta{UpdateId: request, Identity: "bench"}, Input: &updatepb.Input{Name: "change", Args: payload}},
+				}},
+		}),
+		updateCompleted: canned(&historypb.HistoryEvent{
+			EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED,
+			Attributes: &historypb.HistoryEvent_WorkflowExecutionUpdateCompletedEventAttributes{
+				WorkflowExecutionUpdateCompletedEventAttributes: &historypb.WorkflowExecutionUpdateCompletedEventAttributes{
+					Meta: &updatepb.Meta{UpdateId: request, Identity: "bench"}, AcceptedEventId: 8,
+					Outcome: &updatepb.Outcome{Value: &updatepb.Outcome_Success{Success: payload}},
 				}},
 		}),
 		signalled: canned(&historypb.HistoryEvent{

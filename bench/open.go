@@ -12,9 +12,9 @@ import (
 
 // This file has the scenarios that are not a closed loop.
 
-// startMany starts Count workflows, Concurrency at a time, and waits until a
+// startMany starts so many workflows, Concurrency at a time, and waits until a
 // worker has answered the first task of each.
-func (b *bench) startMany(ctx context.Context, each func(id string)) error {
+func (b *bench) startMany(ctx context.Context, count int, each func(id, run string)) error {
 	var mu sync.Mutex
 	var failures []error
 	ids := make(chan string)
@@ -22,17 +22,18 @@ func (b *bench) startMany(ctx context.Context, each func(id string)) error {
 	for range b.Concurrency {
 		group.Go(func() {
 			for id := range ids {
-				if _, err := b.start(ctx, id); err != nil {
+				run, err := b.start(ctx, id)
+				if err != nil {
 					mu.Lock()
 					failures = append(failures, err)
 					mu.Unlock()
 					continue
 				}
-				each(id)
+				each(id, run)
 			}
 		})
 	}
-	for n := range b.Count {
+	for n := range count {
 		ids <- fmt.Sprintf("%s-%d", b.prefix, n)
 	}
 	close(ids)
@@ -40,7 +41,7 @@ func (b *bench) startMany(ctx context.Context, each func(id string)) error {
 	if len(failures) > 0 {
 		return errors.Join(failures[:1]...)
 	}
-	return b.until(ctx, func() bool { return b.firstTasks.Load() >= int64(b.Count) })
+	return b.until(ctx, func() bool { return b.firstTasks.Load() >= int64(count) })
 }
 
 // until polls a condition of this process.
@@ -66,7 +67,7 @@ func manyIdle(ctx context.Context, benches ...*bench) (*Report, error) {
 		return nil, err
 	}
 	began := time.Now()
-	if err := b.startMany(ctx, func(string) {}); err != nil {
+	if err := b.startMany(ctx, b.Count, func(string, string) {}); err != nil {
 		return nil, err
 	}
 	took := time.Since(began)
@@ -141,7 +142,7 @@ func timersInOneSecond(ctx context.Context, benches ...*bench) (*Report, error) 
 		return nil, err
 	}
 	began := time.Now()
-	if err := b.startMany(ctx, func(string) {}); err != nil {
+	if err := b.startMany(ctx, b.Count, func(string, string) {}); err != nil {
 		return nil, err
 	}
 	if late := time.Since(b.fireAt()); late > 0 {

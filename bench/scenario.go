@@ -18,6 +18,10 @@ type scenario struct {
 	// decide answers a workflow task: the commands that follow its history. Nil:
 	// the scenario needs no workflow workers.
 	decide func(b *bench, task *workflowservice.PollWorkflowTaskQueueResponse) []*commandpb.Command
+	// sticky: workers keep the runs they have seen, and are told only what is new.
+	sticky bool
+	// prepare readies the server for the closed loop.
+	prepare func(ctx context.Context, b *bench) error
 	// activities: the scenario needs activity workers.
 	activities bool
 	// beside is a scenario that is measured in the same run, to compare with.
@@ -43,6 +47,8 @@ func init() {
 		"activity10": {one: startAndWait, decide: inSequence(10), activities: true},
 		"fanout100":  {one: startAndWait, decide: inParallel(100), activities: true},
 		"signal":     {one: startSignalAndWait, decide: closeWhenSignalled},
+		"query":      {one: queryAndWait, decide: stayOpen, prepare: openRuns, sticky: true},
+		"update":     {one: updateAndWait, decide: stayOpen, prepare: openRuns, sticky: true},
 		"standalone": {one: standaloneAndWait, activities: true, beside: "activity1"},
 		"heartbeat":  {run: heartbeats, floors: true},
 		// Two things a single run must stand; see longhistory.go.

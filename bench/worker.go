@@ -5,7 +5,10 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	enumspb "go.temporal.io/api/enums/v1"
+	querypb "go.temporal.io/api/query/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 )
@@ -20,7 +23,10 @@ func (b *bench) startWorkers(ctx context.Context) (stop func()) {
 	var group sync.WaitGroup
 	for range min(max(b.Concurrency, 2), maxPollers) {
 		if b.play.decide != nil {
-			group.Go(func() { b.workflowWorker(ctx) })
+			group.Go(func() { b.workflowWorker(ctx, b.queue()) })
+		}
+		if b.play.sticky {
+			group.Go(func() { b.workflowWorker(ctx, b.home()) })
 		}
 		if b.play.activities {
 			group.Go(func() { b.activityWorker(ctx) })
@@ -33,29 +39,65 @@ func (b *bench) queue() *taskqueuepb.TaskQueue {
 	return &taskqueuepb.TaskQueue{Name: b.prefix, Kind: enumspb.TASK_QUEUE_KIND_NORMAL}
 }
 
-// pollTimeout is the deadline SDKs poll with.
-const pollTimeout = 70 * time.Second
+// home is the queue for the runs that the workers keep.
+func (b *bench) home() *taskqueuepb.TaskQueue {
+	return &taskqueuepb.TaskQueue{Name: b.prefix + "-home", Kind: enumspb.TASK_QUEUE_KIND_STICKY, NormalName: b.prefix}
+}
 
-func (b *bench) workflowWorker(ctx context.Context) {
+const (
+	// pollTimeout is the deadline SDKs poll with.
+	pollTimeout = 70 * time.Second
+	// stickyTimeout is how long SDKs let a task wait for the worker that keeps
+	// its run.
+	stickyTimeout = 5 * time.Second
+)
+
+func (b *bench) workflowWorker(ctx context.Context, queue *taskqueuepb.TaskQueue) {
 	for ctx.Err() == nil {
 		poll, cancel := context.WithTimeout(ctx, pollTimeout)
 		task, err := b.api.PollWorkflowTaskQueue(poll, &workflowservice.PollWorkflowTaskQueueRequest{
-			Namespace: b.Namespace, TaskQueue: b.queue(), Identity: "bench",
+			Namespace: b.Namespace, TaskQueue: queue, Identity: "bench",
 		})
 		cancel()
 		if err != nil {
 			_ = wait(ctx, 100*time.Millisecond) // ended by ctx, or a server that is busy
 			continue
 		}
-		if len(task.TaskToken) == 0 {
-			continue
+		switch {
+		case len(task.TaskToken) == 0:
+		case task.Query != nil:
+			// An answer that is refused came too late for who asked.
+			_, _ = b.api.RespondQueryTaskCompleted(ctx, &workflowservice.RespondQueryTaskCompletedRequest{
+				Namespace: b.Namespace, TaskToken: task.TaskToken,
+				CompletedType: enumspb.QUERY_RESULT_TYPE_ANSWERED, QueryResult: payload,
+			})
+		default:
+			b.answerTask(ctx, task)
 		}
-		// An answer that is refused (a task that timed out) is repaired by the
-		// server handing the task out again.
-		_, _ = b.api.RespondWorkflowTaskCompleted(ctx, &workflowservice.RespondWorkflowTaskCompletedRequest{
-			Namespace: b.Namespace, TaskToken: task.TaskToken, Identity: "bench", Commands: b.play.decide(b, task),
-		})
 	}
+}
+
+// answerTask answers a workflow task. An answer that is refused (a task that
+// timed out) is repaired by the server handing the task out again.
+func (b *bench) answerTask(ctx context.Context, t *task) {
+	answer := &workflowservice.RespondWorkflowTaskCompletedRequest{
+		Namespace: b.Namespace, TaskToken: t.TaskToken, Identity: "bench",
+	}
+	if b.play.sticky {
+		answer.StickyAttributes = &taskqueuepb.StickyExecutionAttributes{
+			WorkerTaskQueue: b.home(), ScheduleToStartTimeout: durationpb.New(stickyTimeout)}
+	}
+	if answerUpdates(t, answer) != nil {
+		return // not a message of ours; who sent it waits in vain
+	}
+	for id := range t.Queries {
+		if answer.QueryResults == nil {
+			answer.QueryResults = map[string]*querypb.WorkflowQueryResult{}
+		}
+		answer.QueryResults[id] = &querypb.WorkflowQueryResult{ResultType: enumspb.QUERY_RESULT_TYPE_ANSWERED, Answer: payload}
+	}
+	answer.Commands = append(answer.Commands, b.play.decide(b, t)...)
+	_, _ = b.api.RespondWorkflowTaskCompleted(ctx, answer)
 }
 
 func (b *bench) activityWorker(ctx context.Context) {
