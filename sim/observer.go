@@ -23,6 +23,8 @@ type observer struct {
 	*world
 	lives map[engine.RunKey]*life
 	order []*life // as they were first seen
+	// rows are history rows that were decoded, by where their bytes are.
+	rows map[*byte]decodedRow
 
 	// What the last look has found.
 	current map[engine.ID]string
@@ -48,7 +50,7 @@ type life struct {
 }
 
 func newObserver(w *world) *observer {
-	return &observer{world: w, lives: map[engine.RunKey]*life{}}
+	return &observer{world: w, lives: map[engine.RunKey]*life{}, rows: map[*byte]decodedRow{}}
 }
 
 func (o *observer) life(key engine.RunKey) *life {
@@ -165,16 +167,13 @@ func (o *observer) readHistory(l *life, first int64, value []byte) {
 	if l.gone {
 		o.broken("I2: the history of %s is back after it was deleted", short(l.key))
 	}
-	batch, err := record.OpenHistory(value)
-	o.must(err)
-	events, err := batch.Events()
-	o.must(err)
-	if first != int64(len(l.events))+1 || batch.First != first {
+	row := o.decoded(value)
+	if first != int64(len(l.events))+1 || row.first != first {
 		o.broken("I2: the history of %s goes on with event %d after %d", short(l.key), first, len(l.events))
 	}
 	copied := o.copied(l, first, value)
 	l.rows[first] = value
-	for _, ev := range events {
+	for _, ev := range row.events {
 		if ev.EventId != int64(len(l.events))+1 {
 			o.broken("I2: the history of %s has event %d in the place of %d", short(l.key), ev.EventId, len(l.events)+1)
 		}
@@ -236,13 +235,40 @@ func (o *observer) history(img *memstore.Image, run engine.RunKey, to int64) []*
 	var all []*historypb.HistoryEvent
 	from, until := record.HistoryRows(run, 0, to+1)
 	for _, value := range img.Range(from, until) {
-		batch, err := record.OpenHistory(value)
-		o.must(err)
-		events, err := batch.Events()
-		o.must(err)
-		all = append(all, events...)
+		all = append(all, o.decoded(value).events...)
 	}
 	return all[:min(int64(len(all)), to)]
+}
+
+// bytes reads the events first to last of a run from the disk as they are encoded.
+func (o *observer) bytes(img *memstore.Image, run engine.RunKey, first, last int64) (encoded []byte) {
+	from, to := record.HistoryRows(run, first, last+1)
+	for _, value := range img.Range(from, to) {
+		batch, err := record.OpenHistory(value)
+		o.must(err)
+		encoded = append(encoded, batch.Bytes...)
+	}
+	return encoded
+}
+
+// decoded is what a history row says. A row is read as often as somebody is
+// given its events, and stays the same slice of bytes on every image of the disk.
+func (o *observer) decoded(value []byte) decodedRow {
+	if row, ok := o.rows[&value[0]]; ok {
+		return row
+	}
+	batch, err := record.OpenHistory(value)
+	o.must(err)
+	events, err := batch.Events()
+	o.must(err)
+	row := decodedRow{batch.First, events}
+	o.rows[&value[0]] = row
+	return row
+}
+
+type decodedRow struct {
+	first  int64
+	events []*historypb.HistoryEvent
 }
 
 // state reads the state of a run from the disk; nil when there is none.

@@ -20,21 +20,12 @@ import (
 
 // update proposes an update; now and then one of the same id as another client.
 func (w *world) update(id string) {
-	updateID := w.unique("update")
-	if w.oneIn(3) {
-		updateID = fmt.Sprint("update ", w.chance.IntN(3))
-	}
-	w.insist(id, updateID, &workflow.UpdateWorkflow{Request: &workflowservice.UpdateWorkflowExecutionRequest{
-		Namespace:         namespaceName,
-		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id},
-		Request: &updatepb.Request{
-			Meta:  &updatepb.Meta{UpdateId: updateID, Identity: "client"},
-			Input: &updatepb.Input{Name: "change"},
-			// The same update again, with callbacks of its own, joins the first.
-			RequestId: w.unique("request"), CompletionCallbacks: w.drawCallbacks(),
-		},
-	}})
+	request := w.updateRequest(id)
+	w.insist(id, request.GetRequest().GetMeta().GetUpdateId(), &workflow.UpdateWorkflow{Request: request})
 }
+
+// sharedUpdateID is one that several clients use.
+func (w *world) sharedUpdateID() string { return fmt.Sprint("update ", w.chance.IntN(3)) }
 
 // answerUpdates says what the worker makes of the updates it was sent, and ends
 // some of those that it, or another worker, has accepted. Its messages come

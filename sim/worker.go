@@ -136,7 +136,11 @@ func (wk *worker) poll(p *process, q engine.TaskQueue, generation int) {
 
 // take receives what a poll has brought.
 func (wk *worker) take(p *process, h *matching.Handover, poller engine.Poller) {
-	if h == nil {
+	switch {
+	case h == nil:
+		return
+	case h.Query != nil:
+		wk.takeQuery(p, h)
 		return
 	}
 	if wk.strikes(faultHandoverGone) {
@@ -225,6 +229,7 @@ func (wk *worker) decide(t *workflow.TaskStarted, poller engine.Poller) {
 	if !beats {
 		wk.answerUpdates(request, t, past)
 	}
+	wk.answerQueries(request, t)
 	if wk.caches {
 		request.StickyAttributes = &taskqueuepb.StickyExecutionAttributes{
 			WorkerTaskQueue: &taskqueuepb.TaskQueue{

@@ -46,7 +46,7 @@ func (w *world) act() {
 		return
 	}
 	id := workflowID(w.chance.IntN(workflowIDs))
-	switch n := w.chance.IntN(170); {
+	switch n := w.chance.IntN(190); {
 	case n < 45:
 		w.start(id)
 	case n < 80:
@@ -65,6 +65,16 @@ func (w *world) act() {
 		w.operate(id)
 	case n < 150:
 		w.reset(id)
+	case n < 158:
+		w.readHistory(idOf(id))
+	case n < 165:
+		w.query(idOf(id))
+	case n < 172:
+		w.updateAndWait(id)
+	case n < 176:
+		w.pollUpdate(idOf(id))
+	case n < 180:
+		w.updateWithStart(id)
 	default:
 		w.reader.read(idOf(id))
 	}
@@ -109,6 +119,12 @@ func outcomeOf(err error) string {
 }
 
 func (w *world) start(id string) {
+	request := w.startRequest(id)
+	w.insist(id, "start "+request.WorkflowType.Name, &workflow.StartWorkflow{Request: request, Poller: engine.Poller{Identity: "client"}})
+}
+
+// startRequest draws how a workflow is to be started.
+func (w *world) startRequest(id string) *workflowservice.StartWorkflowExecutionRequest {
 	conflicts := []enumspb.WorkflowIdConflictPolicy{
 		enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING, enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING,
@@ -153,7 +169,7 @@ func (w *world) start(id string) {
 			MaximumInterval: durationpb.New(10 * time.Second),
 		}
 	}
-	w.insist(id, "start "+request.WorkflowType.Name, &workflow.StartWorkflow{Request: request, Poller: engine.Poller{Identity: "client"}})
+	return request
 }
 
 func (w *world) drawType() string { return typeOf(w.chance.Uint64N(1000), 0, 2) }

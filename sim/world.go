@@ -50,6 +50,7 @@ type world struct {
 	lives     int
 
 	workers   []*worker
+	callers   []*caller // whose calls wait inside the server
 	retention time.Duration
 	// skew is how far the server's clock is off. It jumps; the order of events
 	// does not depend on it.
@@ -106,6 +107,7 @@ func (w *world) step(limit time.Time) bool {
 	if w.wrong != nil {
 		panic(*w.wrong)
 	}
+	w.wakeCallers()
 	return more
 }
 
@@ -124,6 +126,7 @@ func (w *world) live() (wrong string) {
 			wrong = fmt.Sprintf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
+	defer w.dismissCallers()
 	w.boot()
 	w.populate()
 	w.checkOften()
