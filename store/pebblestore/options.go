@@ -173,6 +173,7 @@ func (d *Driver) pebbleOptions(fs vfs.FS) *pebble.Options {
 		MemTableSize:                uint64(o.MemTableBytes),
 		MemTableStopWritesThreshold: 3,
 		MaxOpenFiles:                o.MaxOpenFiles,
+		WALMinSyncInterval:          d.pace.pause,
 		// One compaction at a time leaves a core of two to the server; a second
 		// one starts when compactions fall behind.
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 2 },

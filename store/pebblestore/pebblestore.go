@@ -25,6 +25,7 @@ type Driver struct {
 	space *space
 	idle  *idle
 	count counters
+	pace  pace
 
 	// acknowledged is the largest sequence number of Pebble's that is known to
 	// be on the disk. It only grows. See tail.go.

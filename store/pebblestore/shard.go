@@ -234,6 +234,7 @@ func (s *shard) give(b *store.Batch) (*pebble.Batch, error) {
 	if err := errors.Join(p.LogData(encodeMark(mark), nil), fill(p, b)); err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrNotDone, err)
 	}
+	d.pace.given(len(b.Ops))
 	err := d.fault.catch(func() error {
 		if d.opt.NoSync {
 			return d.db.Apply(p, pebble.NoSync)
