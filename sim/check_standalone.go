@@ -49,6 +49,7 @@ type singles struct {
 type aloneFact struct {
 	what  string
 	run   engine.RunKey
+	at    time.Time
 	holds func(*standalone.Run) bool
 }
 
@@ -86,7 +87,7 @@ func (s *singles) answered(id engine.ID, runID string, in engine.Input, reply an
 
 func (s *singles) promise(run engine.RunKey, holds func(*standalone.Run) bool, format string, args ...any) {
 	s.auditor.acknowledged++
-	f := &aloneFact{fmt.Sprintf(format, args...), run, holds}
+	f := &aloneFact{fmt.Sprintf(format, args...), run, s.now, holds}
 	s.facts = append(s.facts, f)
 	if s.oneIn(4) { // a reply before its commit shows best at once
 		if state := s.stateOf(s.present(), run); state == nil && !s.mayBeGone(run) || state != nil && !holds(state) {
@@ -225,7 +226,7 @@ func (s *singles) mayBeGone(key engine.RunKey) bool {
 func (s *singles) verify() {
 	for _, f := range s.facts {
 		x := s.runs[f.run]
-		if x == nil && !s.mayBeGone(f.run) || x != nil && x.state != nil && !f.holds(x.state) {
+		if x == nil && !s.mayBeGone(f.run) && !s.auditor.retained(f.at) || x != nil && x.state != nil && !f.holds(x.state) {
 			s.broken("I1: acknowledged and lost: %s", f.what)
 		}
 	}

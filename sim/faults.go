@@ -143,7 +143,7 @@ func (w *world) crashes() {
 	if w.faults.crashEvery == 0 {
 		return
 	}
-	w.after(w.between(0, 2*w.faults.crashEvery), func() {
+	w.after(w.sometime(w.between(0, 2*w.faults.crashEvery)), func() {
 		if w.healed {
 			return
 		}

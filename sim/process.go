@@ -38,11 +38,12 @@ func (w *world) boot() {
 		Faults:     memstore.Faults{Commit: w.commitFault, Read: w.readFault},
 	})
 	p.matcher = matching.New(matching.Options{
-		Clock:  processClock{p},
-		Spawn:  p.spawn,
-		Jitter: func(most time.Duration) time.Duration { return w.between(0, most) },
-		Window: 1 + w.chance.IntN(8), // small, so that its edges are seen
-		Log:    w.log(),
+		Clock:       processClock{p},
+		Spawn:       p.spawn,
+		Jitter:      func(most time.Duration) time.Duration { return w.between(0, most) },
+		Window:      1 + w.chance.IntN(8), // small, so that its edges are seen
+		PollTimeout: 2 * time.Hour,        // the pollers say themselves how long they wait
+		Log:         w.log(),
 	})
 	shards := 1 + w.chance.IntN(3)
 	host, err := shard.Open(context.Background(), shard.Options{
@@ -58,7 +59,7 @@ func (w *world) boot() {
 		CacheRuns:  1 + w.chance.IntN(30),
 		IdleAfter:  w.between(100*time.Millisecond, 30*time.Second),
 		Window:     1 + w.chance.IntN(8),
-		Horizon:    w.between(2*time.Second, 10*time.Minute),
+		Horizon:    w.rest.horizon(w.schedule),
 		MaxHorizon: 5 + w.chance.IntN(100),
 		Log:        w.log(),
 	})

@@ -28,6 +28,8 @@ type worker struct {
 	generation int
 	name       string
 	instance   string
+	// away: it does not poll, until it comes back.
+	away bool
 	// limited: it asks for few activities a second.
 	limited bool
 	// caches: it asks for its next workflow tasks on its own queue.
@@ -52,23 +54,44 @@ func queue(name string, t enumspb.TaskQueueType) engine.TaskQueue {
 // restart ends the worker as an SDK does: it says so, and its successor has
 // another sticky queue. What it has in hand it still reports.
 func (wk *worker) restart() {
-	wk.after(wk.between(5*time.Second, 2*time.Minute), func() {
+	wk.after(wk.sometime(wk.between(5*time.Second, 2*time.Minute)), func() {
 		if wk.healed {
 			return
 		}
-		if p := wk.process; p != nil {
-			old := wk.stickyQueue()
-			wk.generation++
+		if wk.process != nil && !wk.away {
 			wk.say("%s restarts", wk.name)
-			p.matcher.ShutdownWorker(matching.Shutdown{
-				Sticky: old, Queues: wk.normalQueues(), Identity: wk.name, InstanceKey: wk.instance,
-			})
-			wk.name = fmt.Sprint("worker-", wk.number, ".", wk.generation)
-			wk.instance = wk.name
+			wk.shutDown()
 			wk.connect()
 		}
 		wk.restart()
 	})
+}
+
+// shutDown says that the worker ends, if there is anybody to say it to. What
+// comes after it goes by another name.
+func (wk *worker) shutDown() {
+	old, name, instance := wk.stickyQueue(), wk.name, wk.instance
+	wk.generation++
+	wk.name = fmt.Sprint("worker-", wk.number, ".", wk.generation)
+	wk.instance = wk.name
+	if p := wk.process; p != nil {
+		p.matcher.ShutdownWorker(matching.Shutdown{
+			Sticky: old, Queues: wk.normalQueues(), Identity: name, InstanceKey: instance,
+		})
+	}
+}
+
+// leave ends the worker for the time of a rest; comeBack begins another.
+func (wk *worker) leave() {
+	wk.away = true
+	wk.shutDown()
+}
+
+func (wk *worker) comeBack() {
+	if wk.away {
+		wk.away = false
+		wk.connect()
+	}
 }
 
 func (wk *worker) normalQueues() []engine.TaskQueue {
@@ -86,6 +109,9 @@ func (wk *worker) stickyQueue() engine.TaskQueue {
 
 // connect begins the worker's polls in a new life of the server.
 func (wk *worker) connect() {
+	if wk.process == nil || wk.away {
+		return
+	}
 	polls := append(wk.normalQueues(), wk.normalQueues()[1])
 	if wk.caches {
 		polls = append(polls, wk.stickyQueue(), wk.stickyQueue())
@@ -107,7 +133,7 @@ func (wk *worker) poll(p *process, q engine.TaskQueue, generation int) {
 		answered := false
 		request := matching.PollRequest{
 			Queue: q,
-			Wait:  70 * time.Second,
+			Wait:  wk.pollTime(),
 			Poller: engine.Poller{
 				Identity: wk.name, RequestID: wk.unique("poll"),
 				WorkerInstanceKey: wk.instance,

@@ -27,10 +27,11 @@ func (w *world) populate() {
 	}
 	w.crashes()
 }
+	w.rests()
 
 // client does something about every pause, until everything heals.
 func (w *world) client(pause time.Duration) {
-	w.after(w.between(0, 2*pause), func() {
+	w.after(w.sometime(w.between(0, 2*pause)), func() {
 		if w.healed {
 			return
 		}

@@ -56,6 +56,7 @@ type world struct {
 	// does not depend on it.
 	skew time.Duration
 	// trouble is when the server last crashed, or a shard of it failed, or an
+	rest      rest
 	// answer to a poll was lost: what was on its way to a worker then may be gone.
 	trouble time.Time
 	healed  bool
@@ -87,6 +88,7 @@ func newWorld(o options) *world {
 // violation is a broken promise: what ends a world early.
 type violation struct{ what string }
 
+	w.rest = drawRests(w.schedule)
 // broken ends the world. The panic may end in the server, which recovers from
 // bugs: so what was wrong is noted first, and nothing happens after it.
 func (w *world) broken(format string, args ...any) {
@@ -150,9 +152,14 @@ func (w *world) heal() {
 	}
 	w.process.driver.SetFull(false)
 	w.unpauseSingles()
-	limit := w.now.Add(2 * time.Hour) // a callback may wait for one
-	for w.now.Before(limit) {
-		to := w.now.Add(10 * time.Second)
+	// A callback may wait for an hour, and a workflow sleeps for days. Who waits
+	// long is looked after seldom.
+	limit := w.now.Add(longestHealing)
+	for pause, began := 10*time.Second, w.now; w.now.Before(limit); {
+		if w.now.Sub(began) > 3*time.Minute {
+			pause = min(pause*3/2, longestSleep/8)
+		}
+		to := w.now.Add(pause)
 		for w.step(to) {
 		}
 		w.now = to
@@ -164,17 +171,24 @@ func (w *world) heal() {
 			return
 		}
 	}
-	w.broken("liveness: two hours after everything healed there is left:\n%s", w.disk.left())
+	w.broken("liveness: %v after everything healed there is left:\n%s", longestHealing, w.disk.left())
 }
 
 // checkOften looks at the disk every few seconds, as long as there is load.
 func (w *world) checkOften() {
-	w.after(w.between(time.Second, 4*time.Second), func() {
+	w.after(w.sometime(w.between(time.Second, 4*time.Second)), func() {
 		if !w.healed {
 			w.wind()
 			w.check()
 			w.checkOften()
 		}
+// longestSleep is the longest a workflow of the simulation sleeps at a time, and
+// longestHealing how long a healed world may take until all has ended.
+const (
+	longestSleep   = 24 * time.Hour
+	longestHealing = 15 * longestSleep
+)
+
 	})
 }
 
