@@ -1,6 +1,7 @@
 package server
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -8,7 +9,13 @@ import (
 
 	"github.com/perdure/perdure/matching"
 	"github.com/perdure/perdure/store/pebblestore"
+	"github.com/perdure/perdure/visibility"
 )
+
+// liveHeap adds go_gc_heap_live_bytes, the heap that the last collection found in
+// use, to what the collector of the runtime's metrics has by default: unlike the
+// heap with its garbage it shows a leak.
+var liveHeap = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile("^/gc/heap/live:bytes$")}
 
 // shardMetrics are the measurements of the shard loops.
 type shardMetrics struct {
@@ -46,7 +53,7 @@ func newShardMetrics(to *prometheus.Registry) *shardMetrics {
 			Help: "Times a shard was opened again after a fault."}),
 	}
 	to.MustRegister(m.steps, m.commits, m.sync, m.rows, m.bytes, m.loads, m.late, m.loaded, m.reopened,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(liveHeap)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -113,6 +120,26 @@ func (s storeMetrics) Collect(to chan<- prometheus.Metric) {
 		{"perdure_store_compaction_debt_bytes", "Bytes waiting to be compacted.", gauge, float64(m.CompactionDebtBytes)},
 		{"perdure_store_cache_hits_total", "Blocks found in the cache.", counter, float64(m.CacheHits)},
 		{"perdure_store_cache_misses_total", "Blocks not found in the cache.", counter, float64(m.CacheMisses)},
+	}, to)
+}
+
+// indexMetrics reads the visibility index's own figures when they are asked for.
+type indexMetrics struct{ index *visibility.Index }
+
+// Describe sends nothing: the collector is unchecked, its metrics are fixed below.
+func (indexMetrics) Describe(chan<- *prometheus.Desc) {}
+
+func (i indexMetrics) Collect(to chan<- prometheus.Metric) {
+	const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
+	m := i.index.Metrics()
+	send([]reading{
+		{"perdure_index_rows_total", "Records of runs written to the visibility index.", counter, float64(m.Rows)},
+		{"perdure_index_transactions_total", "Batches of them.", counter, float64(m.Transactions)},
+		{"perdure_index_syncs_total", "Batches that were synced, with all before them.", counter, float64(m.Syncs)},
+		{"perdure_index_log_bytes_total", "Bytes written to the index's log.", counter, float64(m.LogBytes)},
+		{"perdure_index_copied_bytes_total", "Bytes copied from the log into the index.", counter, float64(m.CopiedBytes)},
+		{"perdure_index_backlog", "Runs that wait to be written to the index.", gauge, float64(i.index.Backlog())},
+		{"perdure_index_disk_bytes", "Size of the index's files.", gauge, float64(m.DiskBytes)},
 	}, to)
 }
 

@@ -158,6 +158,7 @@ func (s *Server) startCore(ctx context.Context) error {
 	if s.index, err = visibility.Open(visibility.Options{Path: path, Namespaces: names, Log: s.log}); err != nil {
 		return fmt.Errorf("visibility index: %w", err)
 	}
+	s.metrics.MustRegister(indexMetrics{s.index})
 	s.onStop("visibility index", func(context.Context) error { return s.index.Stop() })
 
 	addresses, err := callbacks.ParseAddresses(s.config.CallbackAddresses)

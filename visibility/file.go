@@ -84,6 +84,9 @@ func (f *file) prepare(c *conn, path string, absent bool, readers int, verifyByt
 	if f.writer, err = newWriter(c); err != nil {
 		return err
 	}
+	if err := f.writer.written.open(c, path); err != nil {
+		return err
+	}
 	name, err := dataSource(path, "query_only(1)", "cache_size(-8000)")
 	if err != nil {
 		return err

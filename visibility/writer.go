@@ -23,6 +23,9 @@ type writer struct {
 	// Forgotten when a transaction fails: it may have made some of them.
 	namespaces map[string]int64
 	fields     map[fieldKey]int64
+
+	// written counts what it has done.
+	written written
 }
 
 type fieldKey struct {
@@ -64,7 +67,10 @@ func (w *writer) closeStatements() (err error) {
 	return err
 }
 
-func (w *writer) close() error { return errors.Join(w.closeStatements(), w.conn.close()) }
+func (w *writer) close() error {
+	w.written.close()
+	return errors.Join(w.closeStatements(), w.conn.close())
+}
 
 // transaction runs body in one; all of it happens or nothing.
 func (w *writer) transaction(body func() error) error {
@@ -74,6 +80,7 @@ func (w *writer) transaction(body func() error) error {
 	err := body()
 	if err == nil {
 		if err = w.conn.exec("COMMIT"); err == nil {
+			w.written.committed(w.conn)
 			return nil
 		}
 	}
@@ -86,7 +93,7 @@ func (w *writer) transaction(body func() error) error {
 // put writes records, one transaction for all of them. They are in the file but
 // not on stable storage afterwards.
 func (w *writer) put(records []*engine.VisibilityRecord, namespaces Namespaces) error {
-	return w.transaction(func() error {
+	err := w.transaction(func() error {
 		for _, r := range records {
 			if err := w.putOne(r, namespaces); err != nil {
 				return fmt.Errorf("index run %s: %w", r.Run.RunID, err)
@@ -94,6 +101,10 @@ func (w *writer) put(records []*engine.VisibilityRecord, namespaces Namespaces) 
 		}
 		return nil
 	})
+	if err == nil {
+		w.written.rows.Add(uint64(len(records)))
+	}
+	return err
 }
 
 func (w *writer) putOne(r *engine.VisibilityRecord, namespaces Namespaces) error {
@@ -198,5 +209,8 @@ func (w *writer) sync(positions slotPositions, complete bool) error {
 		}
 		return w.conn.exec(countSync)
 	})
+	if err == nil {
+		w.written.syncs.Add(1)
+	}
 	return errors.Join(err, w.conn.exec("PRAGMA synchronous=NORMAL"))
 }
