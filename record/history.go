@@ -21,8 +21,10 @@ const eventsField = 1
 func EncodeHistory(events []*historypb.HistoryEvent) []byte {
 	total := 0
 	sizes := make([]int, len(events))
+	opt := wire
+	opt.UseCachedSize = true // the core has sized each event; those of others are sized here
 	for i, ev := range events {
-		sizes[i] = wire.Size(ev)
+		sizes[i] = opt.Size(ev)
 		total += framed(sizes[i])
 	}
 	b := seal(make([]byte, 0, headSize+tailSize+12+3*len(events)+total), kindHistory)
@@ -31,8 +33,6 @@ func EncodeHistory(events []*historypb.HistoryEvent) []byte {
 	for _, size := range sizes {
 		b = protowire.AppendVarint(b, uint64(framed(size)))
 	}
-	opt := wire
-	opt.UseCachedSize = true
 	for i, ev := range events {
 		b = protowire.AppendVarint(protowire.AppendTag(b, eventsField, protowire.BytesType), uint64(sizes[i]))
 		before := len(b)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -39,8 +37,6 @@ type completion struct {
 	eager []int64
 	// forceTask: a new workflow task is due although nothing was flushed.
 	forceTask bool
-	// openBytes is the size of the first sized events of the open batch.
-	openBytes, sized int
 	// carried are the protocol messages carried out so far.
 	carried map[*protocolpb.Message]bool
 }
@@ -202,16 +198,8 @@ const maxBatchBytes = 1 << 20
 
 // splitBatch ends the open batch when it has become large.
 func (c *completion) splitBatch() {
-	if c.sized > len(c.open) { // cut since
-		c.sized, c.openBytes = 0, 0
-	}
-	for _, ev := range c.open[c.sized:] {
-		c.openBytes += proto.Size(ev)
-	}
-	c.sized = len(c.open)
-	if c.openBytes > maxBatchBytes {
+	if c.openSize() > maxBatchBytes {
 		c.cut()
-		c.sized, c.openBytes = 0, 0
 	}
 }
 

@@ -41,8 +41,12 @@ type draft struct {
 	buffered   overlay[int64, historypb.HistoryEvent]
 
 	change Change
-	// open is the batch being filled; cut ends it.
-	open []*historypb.HistoryEvent
+	// open is the batch being filled; cut ends it. Of its first sized events
+	// openBytes is the size: an event is complete when it is appended, and is
+	// sized once.
+	open      []*historypb.HistoryEvent
+	sized     int
+	openBytes int64
 	// born is the successor created in this step.
 	born *Newborn
 	// reborn: a reset puts another run in the place of this one, which has its
@@ -124,15 +128,28 @@ func (d *draft) cut() {
 	if len(d.open) == 0 {
 		return
 	}
-	for _, ev := range d.open {
-		// Two bytes or more frame each event in its batch; counting the
-		// message alone keeps the figure the API's meaning: bytes of events.
-		d.info.HistorySizeBytes += int64(proto.Size(ev))
-	}
+	d.info.HistorySizeBytes = d.historySize()
 	d.info.LastBatchID = d.open[0].EventId
 	d.change.Batches = append(d.change.Batches, d.open)
-	d.open = nil
+	d.open, d.sized, d.openBytes = nil, 0, 0
 }
+
+// openSize is the size of the events in the open batch. Two bytes or more frame
+// each event in its batch; counting the message alone keeps the figure the
+// API's meaning: bytes of events.
+//
+// Package record relies on it that each event was sized here: protobuf remembers
+// the sizes, and an event is encoded without computing them again.
+func (d *draft) openSize() int64 {
+	for _, ev := range d.open[d.sized:] {
+		d.openBytes += int64(proto.Size(ev))
+	}
+	d.sized = len(d.open)
+	return d.openBytes
+}
+
+// historySize is the size of the history with what this step has added so far.
+func (d *draft) historySize() int64 { return d.info.HistorySizeBytes + d.openSize() }
 
 // result ends the step.
 func (d *draft) result(reply any) *Result {

@@ -3,7 +3,6 @@ package workflow
 import (
 	"time"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -174,15 +173,6 @@ func (d *draft) beginTask(p engine.Poller) *Task {
 	t.StartedEventID = d.append(startedEvent(t))
 	d.cut()
 	return t
-}
-
-// historySize is the size of the history with what this step has added so far.
-func (d *draft) historySize() int64 {
-	size := d.info.HistorySizeBytes
-	for _, ev := range d.open {
-		size += int64(proto.Size(ev))
-	}
-	return size
 }
 
 func suggestReasons(l *engine.Limits, size, nextEventID int64, updates int) []enumspb.SuggestContinueAsNewReason {
