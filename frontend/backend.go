@@ -34,6 +34,9 @@ type Executions interface {
 	// Follow waits until enough says so of the run's state, or it is closed, and
 	// reads it then. After an error read may still be called.
 	Follow(ctx context.Context, key engine.RunKey, enough func(*workflow.Run) bool, read func(*workflow.Run)) error
+	// Closing waits until the run is closed and returns its last event as stored:
+	// an encoding of a History with that event alone. Its bytes are not to be changed.
+	Closing(ctx context.Context, key engine.RunKey) (event []byte, err error)
 	// ViewActivity is View for a standalone activity.
 	ViewActivity(ctx context.Context, id engine.ID, runID string, read func(*standalone.Run)) error
 	// FollowActivity is Follow for a standalone activity.

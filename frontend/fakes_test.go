@@ -177,6 +177,23 @@ func (f *fakeExecutions) Follow(ctx context.Context, _ engine.RunKey, enough fun
 	})
 }
 
+func (f *fakeExecutions) Closing(ctx context.Context, key engine.RunKey) ([]byte, error) {
+	never := func(*workflow.Run) bool { return false }
+	var info *workflow.Info
+	read := func(run *workflow.Run) { info = run.Info }
+	if err := f.View(ctx, key.ID, key.RunID, read); err != nil {
+		return nil, err
+	}
+	if err := f.Follow(ctx, key, never, read); err != nil {
+		return nil, err
+	}
+	ev, err := f.Event(ctx, key, info.CloseBatchID, info.CloseEventID)
+	if err != nil {
+		return nil, err
+	}
+	return proto.Marshal(&historypb.History{Events: []*historypb.HistoryEvent{ev}})
+}
+
 func (f *fakeExecutions) History(_ context.Context, _ engine.RunKey, from, to int64, maxBatches int) (page shard.HistoryPage, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

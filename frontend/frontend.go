@@ -43,6 +43,8 @@ type Frontend struct {
 	clock   clock.Clock
 	log     *slog.Logger
 	metrics *metrics
+	// rpcs are those of the API by their full names. Never changes.
+	rpcs    map[string]*rpc
 	health  *health.Server
 	waiting *waiting
 	// pressure is Options.Pressure; never nil.
@@ -56,8 +58,7 @@ type Frontend struct {
 
 	// serving: Serve was called. A draining server goes on answering.
 	serving atomic.Bool
-	// largeBytes are the large requests being carried out; see admitSize.
-	largeBytes atomic.Int64
+	large   large
 }
 
 // New builds a frontend. It refuses every call until Serve.
@@ -83,6 +84,7 @@ func New(o Options) *Frontend {
 		health: health.NewServer(), waiting: newWaiting(o.MaxPollsPerNamespace), workers: newWorkers(o.Clock), pressure: o.Pressure,
 		shards: int32(o.Shards), persistence: o.Persistence, address: o.Address, httpAddress: o.HTTPAddress,
 	}
+	f.rpcs = f.allRPCs()
 	f.operator = &operator{frontend: f}
 	f.setHealth(healthpb.HealthCheckResponse_NOT_SERVING)
 	return f
@@ -126,7 +128,7 @@ func (f *Frontend) Register(s *grpc.Server) {
 
 // ServerOptions are how a server of the API must be made (service.md 1.4).
 func (f *Frontend) ServerOptions() []grpc.ServerOption {
-	return append(TransportOptions(), grpc.ChainUnaryInterceptor(f.intercept))
+	return append(TransportOptions(), grpc.ForceServerCodecV2(f.codec()), grpc.InTapHandle(f.tap), grpc.ChainUnaryInterceptor(f.intercept))
 }
 
 // TransportOptions are the part of ServerOptions that is about connections and

@@ -1,7 +1,6 @@
 package frontend
 
 import (
-	"context"
 	"sync/atomic"
 
 	"go.temporal.io/api/serviceerror"
@@ -48,12 +47,6 @@ var clientRanges = func() map[string]versionRange {
 // header is the first value in headers or trailers, or empty.
 func header(md metadata.MD, name string) string { return first(md.Get(name)) }
 
-// incoming is the first value of a header of the call, or empty. (Reading one
-// header is much cheaper than copying all of them.)
-func incoming(ctx context.Context, name string) string {
-	return first(metadata.ValueFromIncomingContext(ctx, name))
-}
-
 func first(values []string) string {
 	if len(values) > 0 {
 		return values[0]
@@ -63,11 +56,11 @@ func first(values []string) string {
 
 // handshake checks that client and server suit each other (H-10 to H-12).
 // Missing headers never fail a request.
-func handshake(ctx context.Context) error {
-	if err := checkClient(incoming(ctx, headerClientName), incoming(ctx, headerClientVersion)); err != nil {
+func handshake(h *clientHeaders) error {
+	if err := checkClient(h.name, h.version); err != nil {
 		return err
 	}
-	return checkServerRange(incoming(ctx, headerSupportedVersions))
+	return checkServerRange(h.supportedVersions)
 }
 
 func checkClient(name, text string) error {

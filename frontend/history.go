@@ -3,13 +3,9 @@ package frontend
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"google.golang.org/grpc/metadata"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
@@ -59,6 +55,9 @@ func (f *Frontend) GetWorkflowExecutionHistory(ctx context.Context, r *workflows
 	if err := f.checkExecution(r.GetExecution()); err != nil {
 		return nil, err
 	}
+	if waitsForClose(r) {
+		return f.awaitClose(ctx, r)
+	}
 	page, view, err := f.historyStart(ctx, r)
 	if err != nil {
 		return nil, err
@@ -66,6 +65,8 @@ func (f *Frontend) GetWorkflowExecutionHistory(ctx context.Context, r *workflows
 	switch {
 	case page.To > 0:
 		return f.taskHistoryPage(ctx, r, page, view)
+	case page.CloseEvent && page.Wait && view.open:
+		return f.closeOf(ctx, page)
 	case page.CloseEvent:
 		return f.closeEvent(ctx, page, view)
 	case page.Wait && view.open && page.Next == view.nextEventID:
@@ -183,80 +184,8 @@ func (f *Frontend) allEvents(ctx context.Context, r *workflowservice.GetWorkflow
 // isForPeople reports whether the caller shows histories to people: they must
 // not see events that are not stored.
 func isForPeople(ctx context.Context) bool {
-	name := incoming(ctx, headerClientName)
+	name := callOf(ctx).client.name
 	return name == "temporal-cli" || name == "temporal-ui"
-}
-
-// closeEvent answers readers who want the closing event only, and waits for it
-// if they do. (One who does not wait is answered at once; the reference server
-// waits here too, and then answers the same.)
-func (f *Frontend) closeEvent(ctx context.Context, page historyPage, view runView) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
-	if page.Wait && view.open {
-		var err error
-		if view, err = f.await(ctx, view, func(*workflow.Run) bool { return false }); err != nil {
-			return nil, err
-		}
-	}
-	resp := &workflowservice.GetWorkflowExecutionHistoryResponse{History: &historypb.History{}}
-	if view.open {
-		if page.Wait {
-			resp.NextPageToken = page.seal(tokenHistoryPage)
-		}
-		return resp, nil
-	}
-	ev, err := f.executions.Event(ctx, page.Run, view.closeBatchID, view.closeEventID)
-	if err != nil {
-		return nil, err
-	}
-	if !followsNextRun(ctx) {
-		ev = asContinued(ev)
-	}
-	resp.History.Events = []*historypb.HistoryEvent{ev}
-	return resp, nil
-}
-
-// followsNextRun reports whether the caller understands new_execution_run_id in
-// closing events. Every present SDK does.
-func followsNextRun(ctx context.Context) bool {
-	for _, v := range metadata.ValueFromIncomingContext(ctx, headerSupportedFeatures) {
-		if slices.Contains(strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' }), "follows-next-run-id") {
-			return true
-		}
-	}
-	return false
-}
-
-// asContinued shows a close that has a successor to an old client as the
-// continue-as-new it knows how to follow (workflow.md 2.4).
-func asContinued(ev *historypb.HistoryEvent) *historypb.HistoryEvent {
-	next := successor(ev)
-	if next == "" {
-		return ev
-	}
-	return &historypb.HistoryEvent{
-		EventId: ev.GetEventId(), EventTime: ev.GetEventTime(), Version: ev.GetVersion(), TaskId: ev.GetTaskId(),
-		EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
-		Attributes: &historypb.HistoryEvent_WorkflowExecutionContinuedAsNewEventAttributes{
-			WorkflowExecutionContinuedAsNewEventAttributes: &historypb.WorkflowExecutionContinuedAsNewEventAttributes{
-				NewExecutionRunId:    next,
-				Failure:              ev.GetWorkflowExecutionFailedEventAttributes().GetFailure(),
-				LastCompletionResult: ev.GetWorkflowExecutionCompletedEventAttributes().GetResult(),
-			},
-		},
-	}
-}
-
-// successor is the run that follows a close by retry or cron.
-func successor(ev *historypb.HistoryEvent) string {
-	switch ev.GetEventType() {
-	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
-		return ev.GetWorkflowExecutionCompletedEventAttributes().GetNewExecutionRunId()
-	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
-		return ev.GetWorkflowExecutionFailedEventAttributes().GetNewExecutionRunId()
-	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:
-		return ev.GetWorkflowExecutionTimedOutEventAttributes().GetNewExecutionRunId()
-	}
-	return ""
 }
 
 // GetWorkflowExecutionHistoryReverse is workflow.md 2.5: stored events only,

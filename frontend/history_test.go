@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/perdure/perdure/engine/workflow"
 )
@@ -219,9 +220,34 @@ func TestSuccessorForOldClients(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	for header, want := range map[string]bool{"": false, "follows-next-run-id": true, "other, follows-next-run-id": true, "other": false} {
-		ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs(headerSupportedFeatures, header))
+		ctx := withCall(t.Context(), &rpc{}, metadata.Pairs(headerSupportedFeatures, header))
 		if followsNextRun(ctx) != want {
 			t.Errorf("%q: %v", header, !want)
 		}
+		if shown := closingShownIn(ctx, t, ev); proto.Equal(shown, ev) != want || !want && !proto.Equal(shown, got) {
+			t.Errorf("%q is shown %v", header, shown)
+		}
 	}
+}
+
+// closingShownIn is a closing event as a caller sees it whose wait it ends.
+func closingShownIn(ctx context.Context, t *testing.T, ev *historypb.HistoryEvent) *historypb.HistoryEvent {
+	t.Helper()
+	stored, err := proto.Marshal(&historypb.History{Events: []*historypb.HistoryEvent{ev}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := closeAnswer(ctx, stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	onWire, err := proto.Marshal(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen workflowservice.GetWorkflowExecutionHistoryResponse
+	if err := proto.Unmarshal(onWire, &seen); err != nil || len(seen.GetHistory().GetEvents()) != 1 {
+		t.Fatalf("%v, %v", &seen, err)
+	}
+	return seen.History.Events[0]
 }

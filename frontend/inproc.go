@@ -52,7 +52,9 @@ func (c *inproc) Invoke(ctx context.Context, method string, args, reply any, opt
 	stream := &inprocStream{method: method}
 	ctx = grpc.NewContextWithServerTransportStream(ctx, stream)
 	decode := func(into any) error {
-		proto.Merge(into.(proto.Message), args.(proto.Message))
+		m := into.(proto.Message)
+		proto.Merge(m, args.(proto.Message))
+		c.frontend.large.note(m, proto.Size(m))
 		return nil
 	}
 	answer, err := m.handler(m.server, ctx, decode, c.frontend.intercept)

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	commandpb "go.temporal.io/api/command/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -17,12 +18,15 @@ import (
 // announces; other requests may not, and too many large ones at a time wait.
 func TestLargeRequests(t *testing.T) {
 	f := New(Options{})
-	completion := func(size int) any {
+	completion := func(size int) proto.Message {
 		return &workflowservice.RespondWorkflowTaskCompletedRequest{Commands: []*commandpb.Command{{
 			Attributes: &commandpb.Command_RecordMarkerCommandAttributes{RecordMarkerCommandAttributes: &commandpb.RecordMarkerCommandAttributes{
 				MarkerName: strings.Repeat("m", size)}}}}}
 	}
-	admit := func(operation string, req any) (func(), error) { return f.admitSize(&call{operation: operation}, req) }
+	admit := func(operation string, req proto.Message) (func(), error) {
+		f.large.note(req, proto.Size(req))
+		return f.admitSize(&call{rpc: f.rpc(operation)}, req)
+	}
 
 	done, err := admit(completionMethod, completion(maxLargeBytes-1<<10))
 	if err != nil {
@@ -39,7 +43,7 @@ func TestLargeRequests(t *testing.T) {
 		t.Errorf("when the first is through: %v", err)
 	}
 	done()
-	if n := f.largeBytes.Load(); n != 0 {
+	if n := f.large.bytes.Load(); n != 0 {
 		t.Errorf("%d bytes are still counted", n)
 	}
 	_, err = admit("StartWorkflowExecution", &workflowservice.StartWorkflowExecutionRequest{Identity: strings.Repeat("i", MaxReceiveBytes)})

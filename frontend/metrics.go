@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,19 +19,25 @@ type metrics struct {
 	byType   *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
 	pending  *prometheus.GaugeVec
-
-	// bound holds the *boundMetrics of each label pair, and inFlight the gauge of
-	// each operation: looking all the labels up for each call costs more than a
-	// small handler does.
-	bound    sync.Map
-	inFlight sync.Map
 }
 
-// labels tell calls apart. The namespace is a registered one or empty, so that
-// callers cannot make labels up.
-type labels struct{ operation, namespace string }
+// rpcMetrics are those of one RPC. Looking all labels up for each call
+// costs more than a small handler does.
+type rpcMetrics struct {
+	all       *metrics
+	operation string
+	// pending is made with the first call: RPCs nobody uses have no metrics.
+	pending func() prometheus.Gauge
+	// usual are the metrics of the namespace that was the first to be called,
+	// which on most servers is the only one; bound holds the *boundMetrics of all.
+	usual atomic.Pointer[boundMetrics]
+	bound sync.Map
+}
 
+// boundMetrics tell calls apart by namespace: a registered one or empty, so that
+// callers cannot make labels up.
 type boundMetrics struct {
+	namespace        string
 	requests, errors prometheus.Counter
 	latency          prometheus.Observer
 }
@@ -57,42 +64,45 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	return m
 }
 
-func (m *metrics) of(l labels) *boundMetrics {
-	if b, ok := m.bound.Load(l); ok {
+func (m *metrics) rpc(name string) *rpcMetrics {
+	return &rpcMetrics{all: m, operation: name, pending: sync.OnceValue(func() prometheus.Gauge {
+		return m.pending.WithLabelValues(name, serviceName)
+	})}
+}
+
+func (m *rpcMetrics) of(namespace string) *boundMetrics {
+	if b := m.usual.Load(); b != nil && b.namespace == namespace {
+		return b
+	}
+	if b, ok := m.bound.Load(namespace); ok {
 		return b.(*boundMetrics)
 	}
-	b, _ := m.bound.LoadOrStore(l, &boundMetrics{
-		requests: m.requests.WithLabelValues(l.operation, l.namespace, serviceName),
-		errors:   m.errors.WithLabelValues(l.operation, l.namespace, serviceName),
-		latency:  m.latency.WithLabelValues(l.operation, l.namespace, serviceName),
-	})
+	made := &boundMetrics{
+		namespace: namespace,
+		requests:  m.all.requests.WithLabelValues(m.operation, namespace, serviceName),
+		errors:    m.all.errors.WithLabelValues(m.operation, namespace, serviceName),
+		latency:   m.all.latency.WithLabelValues(m.operation, namespace, serviceName),
+	}
+	b, _ := m.bound.LoadOrStore(namespace, made)
+	m.usual.CompareAndSwap(nil, made)
 	return b.(*boundMetrics)
 }
 
 // began counts a call in.
-func (m *metrics) began(c *call) { m.gauge(c.operation).Inc() }
-
-func (m *metrics) gauge(operation string) prometheus.Gauge {
-	if g, ok := m.inFlight.Load(operation); ok {
-		return g.(prometheus.Gauge)
-	}
-	g, _ := m.inFlight.LoadOrStore(operation, m.pending.WithLabelValues(operation, serviceName))
-	return g.(prometheus.Gauge)
-}
+func (m *rpcMetrics) began() { m.pending().Inc() }
 
 // ended counts a call at its end, when its namespace is known; err is a status
 // error.
-func (m *metrics) ended(c *call, began time.Time, err error) {
-	l := labels{c.operation, c.namespaceName()}
-	b := m.of(l)
-	m.gauge(c.operation).Dec()
+func (m *rpcMetrics) ended(namespace string, began time.Time, err error) {
+	b := m.of(namespace)
+	m.pending().Dec()
 	b.requests.Inc()
 	b.latency.Observe(time.Since(began).Seconds())
 	if err == nil {
 		return
 	}
 	code := status.Code(err)
-	m.byType.WithLabelValues(l.operation, l.namespace, serviceName, code.String()).Inc()
+	m.all.byType.WithLabelValues(m.operation, namespace, serviceName, code.String()).Inc()
 	switch code {
 	case codes.Unavailable, codes.Internal, codes.Unknown, codes.DataLoss:
 		b.errors.Inc()

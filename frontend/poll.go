@@ -15,10 +15,8 @@ import (
 
 // poller describes who calls, as far as the execution records it.
 func (f *Frontend) poller(ctx context.Context, identity, requestID string) engine.Poller {
-	return engine.Poller{
-		Identity: identity, RequestID: requestID,
-		ClientName: incoming(ctx, headerClientName), ClientVersion: incoming(ctx, headerClientVersion),
-	}
+	client := &callOf(ctx).client
+	return engine.Poller{Identity: identity, RequestID: requestID, ClientName: client.name, ClientVersion: client.version}
 }
 
 // versioned adds what a poll says about the worker's version (WV-1, WV-12).

@@ -16,46 +16,45 @@ type named interface{ GetNamespace() string }
 // tokened is a request that answers a task; its namespace may be left empty.
 type tokened interface{ GetTaskToken() []byte }
 
-// ownNamespaceRules are operations whose handlers look the namespace up
-// themselves: they take an id too, or make it, or allow none.
-var ownNamespaceRules = map[string]bool{
+// findsNamespace are the operations that are so; see rpc.
+var findsNamespace = map[string]bool{
 	"RegisterNamespace": true, "DescribeNamespace": true, "UpdateNamespace": true, "DeprecateNamespace": true,
 	"DeleteNamespace": true, "AddSearchAttributes": true, "RemoveSearchAttributes": true, "ListSearchAttributes": true,
 }
 
-// startsWork are the operations that a deprecated namespace refuses.
+// startsWork are the operations that are so; see rpc.
 var startsWork = map[string]bool{
 	"StartWorkflowExecution": true, "SignalWithStartWorkflowExecution": true, "ExecuteMultiOperation": true,
 	"StartActivityExecution": true,
 }
 
 // resolve finds the namespace a request is about (service.md 1.5).
-func (f *Frontend) resolve(c *call, req any) error {
+func (f *Frontend) resolve(c *call, req any) (err error) {
 	r, ok := req.(named)
-	if !ok || ownNamespaceRules[c.operation] {
+	if !ok || c.findsNamespace {
 		return nil
 	}
-	ns, err := f.namespaceNamed(r.GetNamespace(), c.operation)
 	if t, ok := req.(tokened); ok && r.GetNamespace() == "" {
-		ns, err = f.namespaceOfToken(t.GetTaskToken())
+		c.namespace, err = f.namespaceOfToken(t.GetTaskToken())
+	} else {
+		c.namespace, err = f.namespaceNamed(r.GetNamespace(), c.rpc)
 	}
-	c.namespace = ns
 	return err
 }
 
-func (f *Frontend) namespaceNamed(name, operation string) (*engine.Namespace, error) {
+func (f *Frontend) namespaceNamed(name string, r *rpc) (*engine.Namespace, error) {
 	switch {
 	case name == "":
 		return nil, invalid("Namespace is empty.")
 	case len(name) > maxNamespaceBytes:
 		return nil, invalid("Namespace length exceeds limit.")
 	}
-	if operation == "DeleteWorkflowExecution" { // allowed in a deleted namespace too (workflow.md 4.4)
+	if r.name == "DeleteWorkflowExecution" { // allowed in a deleted namespace too (workflow.md 4.4)
 		if ns := f.registry.ByName(name); ns != nil {
 			return ns, nil
 		}
 	}
-	return f.registry.Usable(name, startsWork[operation])
+	return f.registry.Usable(name, r.startsWork)
 }
 
 func (f *Frontend) namespaceOfToken(token []byte) (*engine.Namespace, error) {

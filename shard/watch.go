@@ -20,6 +20,10 @@ type watcher struct {
 	// done is called when what read has seen is durable, or with a fault, then
 	// perhaps twice; with NotFound when the run is gone.
 	done func(err error)
+	// leaves: read takes all that is wanted of a run, nobody comes back for more.
+	leaves bool
+	// left: the caller does not wait any more. Set and read on the loop.
+	left bool
 }
 
 // Follow waits until enough says so of the workflow run, or it is closed, and
@@ -77,12 +81,17 @@ func (h *Host) watch(key engine.RunKey, w *watcher) (stop func()) {
 			}
 		},
 	})
-	return func() { s.inbox.report(func() { s.unwatch(key, w) }) }
+	return func() {
+		s.inbox.report(func() {
+			w.left = true // the request may not have been looked at yet
+			s.unwatch(key, w)
+		})
+	}
 }
 
 // watch registers a watcher, unless what it waits for has happened.
 func (s *shard) watch(h *held, w *watcher) {
-	if s.tell(h, w) {
+	if w.left || s.tell(h, w) {
 		return
 	}
 	if s.watching >= s.opt.MaxPending {
@@ -136,7 +145,7 @@ func (s *shard) wakeWatchers(h *held) (back bool) {
 	for w := range h.watchers { // their order is of no consequence
 		if s.tell(h, w) {
 			s.removeWatcher(h, w)
-			back = back || w.read == nil || h.key.Archetype == engine.ArchetypeWorkflow
+			back = back || w.read == nil || !w.leaves && h.key.Archetype == engine.ArchetypeWorkflow
 		}
 	}
 	return back
