@@ -13,7 +13,6 @@ package bench
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -54,6 +53,12 @@ type Options struct {
 	// FillOnly ends scenario million when they are there.
 	FillOnly bool
 
+	// metrics is the URL of the metrics of the server at Address, if known.
+	metrics string
+	// settle is how long a server is left alone before and after it is measured:
+	// what it does behind its answers (the visibility index, flushes) is its cost
+	// too. Defaults to a second.
+	settle time.Duration
 	// prefix of ids and task queue, if not one of its own.
 	prefix string
 }
@@ -177,6 +182,7 @@ func (o Options) withDefaults() Options {
 	if o.Namespace == "" {
 		o.Namespace = "default"
 	}
+	o.settle = cmp.Or(o.settle, time.Second)
 	return o
 }
 
@@ -205,104 +211,4 @@ type bench struct {
 	// latencies and took are of the rounds driven so far.
 	latencies samples
 	took      time.Duration
-}
-
-// settle is how long a server is left alone before and after it is measured:
-// what it does behind its answers (the visibility index, flushes) is its cost too.
-const settle = time.Second
-
-// floorRounds is how often the real server and the floor take turns, so that
-// whatever else the machine does meets both.
-const floorRounds = 4
-
-// closedLoop keeps Concurrency workflows in flight until Count have ended. A
-// short warm-up before the measured part opens connections and fills pools.
-// With a floor the two are driven in turns; CPU and writes of each are taken
-// over the whole time, since neither has anything to do in the other's turns
-// but what it put off.
-func closedLoop(ctx context.Context, benches ...*bench) (*Report, error) {
-	before := make([]usage, len(benches))
-	for i, b := range benches {
-		if b.play.prepare != nil {
-			if err := b.play.prepare(ctx, b); err != nil {
-				return nil, err
-			}
-		}
-		if _, err := b.drive(ctx, "warm", min(b.Count/10, 2*b.Concurrency)); err != nil {
-			return nil, err
-		}
-		if err := wait(ctx, settle); err != nil {
-			return nil, err
-		}
-		var err error
-		if before[i], err = b.server.usage(); err != nil {
-			return nil, err
-		}
-	}
-	if err := inTurns(ctx, benches); err != nil {
-		return nil, err
-	}
-	reports := make([]*Report, len(benches))
-	for i, b := range benches {
-		after, err := b.server.usage()
-		if err != nil {
-			return nil, err
-		}
-		reports[i] = b.report(b.took, before[i], after)
-		reports[i].Latency = b.latencies.distribution()
-	}
-	for i, b := range benches {
-		reports[0].compareAs(b.role, reports[i])
-	}
-	return reports[0], nil
-}
-
-// inTurns drives every server's share of each round.
-func inTurns(ctx context.Context, benches []*bench) error {
-	rounds := 1
-	if len(benches) > 1 {
-		rounds = floorRounds
-	}
-	for round := range rounds {
-		for _, b := range benches {
-			share := b.Count*(round+1)/rounds - b.Count*round/rounds
-			began := time.Now()
-			latencies, err := b.drive(ctx, fmt.Sprint("run", round), share)
-			if err != nil {
-				return err
-			}
-			b.took += time.Since(began)
-			b.latencies.add(latencies.each...)
-			if err := wait(ctx, settle); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// drive runs count workflows, each from start call to result.
-func (b *bench) drive(ctx context.Context, part string, count int) (*samples, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var next atomic.Int64
-	latencies := &samples{}
-	var group sync.WaitGroup
-	for range min(b.Concurrency, count) {
-		group.Go(func() {
-			for n := next.Add(1); n <= int64(count); n = next.Add(1) {
-				began := time.Now()
-				if err := b.play.one(ctx, b, fmt.Sprintf("%s-%s-%d", b.prefix, part, n)); err != nil {
-					cancel(err)
-					return
-				}
-				latencies.add(time.Since(began))
-			}
-		})
-	}
-	group.Wait()
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return nil, err
-	}
-	return latencies, ctx.Err()
 }

@@ -62,7 +62,6 @@ const month = 30 * 24 * time.Hour
 // down, in any other it has been stirred, or its timer has fired.
 func join(b *bench, t *task) []*commandpb.Command {
 	if t.PreviousStartedEventId == 0 {
-		b.firstTasks.Add(1)
 		if numberOf(t.WorkflowExecution.GetWorkflowId())%stirredShare < 6 {
 			return []*commandpb.Command{timer(month)}
 		}

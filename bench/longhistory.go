@@ -104,7 +104,7 @@ type spent struct {
 func (s *spent) perEvent() float64 { return float64(s.cpu.Microseconds()) / float64(max(s.events, 1)) }
 
 func (s *spent) measure(ctx context.Context, m *memoir) error {
-	if err := wait(ctx, settle); err != nil {
+	if err := wait(ctx, m.settle); err != nil {
 		return err
 	}
 	before, err := m.server.usage()
@@ -119,7 +119,7 @@ func (s *spent) measure(ctx context.Context, m *memoir) error {
 		}
 		s.cycles.add(time.Since(began))
 	}
-	if err := wait(ctx, settle); err != nil {
+	if err := wait(ctx, m.settle); err != nil {
 		return err
 	}
 	after, err := m.server.usage()

@@ -122,7 +122,6 @@ func sleep(b *bench, t *task) []*commandpb.Command {
 			return []*commandpb.Command{complete()}
 		}
 	}
-	b.firstTasks.Add(1)
 	return []*commandpb.Command{timer(time.Until(b.fireAt()))}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -25,6 +26,8 @@ type process struct {
 	// answered.
 	began time.Time
 	ready time.Duration
+	// metrics is the URL of its metrics, once it has said so.
+	metrics atomic.Pointer[string]
 }
 
 // usage is what a process has used up so far, as the kernel counts it.
@@ -38,7 +41,11 @@ type usage struct {
 // reach starts a server, or takes the one that was named.
 func reach(ctx context.Context, o Options) (*process, error) {
 	if o.Address != "" {
-		return &process{address: o.Address}, nil
+		p := &process{address: o.Address}
+		if o.metrics != "" {
+			p.metrics.Store(&o.metrics)
+		}
+		return p, nil
 	}
 	return launch(ctx, o, o.serverArgs())
 }
@@ -97,6 +104,9 @@ func launchOn(ctx context.Context, o Options, args []string, folder string) (*pr
 			p.address, p.ready = f[1], time.Since(began)
 			go func() { // keep the pipe empty
 				for lines.Scan() {
+					if f := strings.Fields(lines.Text()); len(f) == 2 && f[0] == "Metrics" {
+						p.metrics.Store(&f[1])
+					}
 				}
 			}()
 			return p, nil

@@ -27,6 +27,9 @@ type Report struct {
 	IdleCorePercent float64 `json:"idle_core_percent,omitempty"`
 	IdleMemoryMiB   float64 `json:"idle_memory_mib,omitempty"`
 
+	// Bytes is where the written bytes of a closed loop go.
+	Bytes *Bytes `json:"bytes_per_workflow,omitempty"`
+
 	// TimerLateness is how long after its due time each timer fired.
 	TimerLateness *Distribution `json:"timer_lateness,omitempty"`
 
@@ -180,6 +183,9 @@ func (r *Report) printExecutions(line func(name, format string, args ...any)) {
 	}
 	line("server CPU", "%.3f ms per execution", r.CPUMillisEach)
 	line("server writes", "%.1f KiB per execution", r.WrittenKiBEach)
+	if r.Bytes != nil {
+		r.Bytes.print(line)
+	}
 }
 
 func (r *Report) printComparison(w io.Writer, other *Report, ratio *Ratio, mine, theirs string) {

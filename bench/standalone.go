@@ -76,7 +76,7 @@ func heartbeats(ctx context.Context, benches ...*bench) (*Report, error) {
 	}
 	for range rounds {
 		for _, l := range loads {
-			if err := wait(ctx, settle); err != nil {
+			if err := wait(ctx, l.settle); err != nil {
 				return nil, err
 			}
 			if err := l.measure(ctx, int(heartbeatTime/heartbeatEvery)/rounds); err != nil {

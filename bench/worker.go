@@ -97,7 +97,10 @@ func (b *bench) answerTask(ctx context.Context, t *task) {
 		answer.QueryResults[id] = &querypb.WorkflowQueryResult{ResultType: enumspb.QUERY_RESULT_TYPE_ANSWERED, Answer: payload}
 	}
 	answer.Commands = append(answer.Commands, b.play.decide(b, t)...)
-	_, _ = b.api.RespondWorkflowTaskCompleted(ctx, answer)
+	_, err := b.api.RespondWorkflowTaskCompleted(ctx, answer)
+	if err == nil && t.PreviousStartedEventId == 0 {
+		b.firstTasks.Add(1)
+	}
 }
 
 func (b *bench) activityWorker(ctx context.Context) {
