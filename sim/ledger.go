@@ -33,6 +33,7 @@ type chunk struct {
 	Events           uint64         `json:"events"`
 	SimulatedSeconds float64        `json:"simulatedSeconds"`
 	Promises         int            `json:"promises"`
+	Linearized       judged         `json:"linearized,omitzero"`
 	Faults           map[string]int `json:"faults"`
 	Broken           []broken       `json:"broken,omitempty"`
 	// TookSeconds is real time, and Ended the real time at its end.
@@ -150,7 +151,7 @@ func (c *campaign) play(first, n uint64) (chunk, results) {
 	r := run(first, n, c.parallel, false, c.create)
 	return chunk{
 		Commit: c.commit, First: first, Seeds: n, Steps: c.steps,
-		Events: r.events, SimulatedSeconds: r.simulated.Seconds(), Promises: r.promises,
+		Events: r.events, SimulatedSeconds: r.simulated.Seconds(), Promises: r.promises, Linearized: r.histories,
 		Faults: r.faults.counts, Broken: r.broken,
 		TookSeconds: time.Since(began).Seconds(), Ended: time.Now().UTC(),
 	}, r
@@ -179,6 +180,8 @@ func (l *ledger) report() string {
 	for _, name := range slices.Sorted(slices.Values(everyFault())) {
 		fmt.Fprintf(&b, "| %s | %s |\n", name, thousands(uint64(total.Faults[name])))
 	}
+	fmt.Fprintf(&b, "\n%s histories of %s calls, %s of them open, were checked for linearizability.\n", thousands(uint64(total.Linearized.Histories)),
+		thousands(uint64(total.Linearized.Calls)), thousands(uint64(total.Linearized.Open)))
 	for _, bad := range total.Broken {
 		fmt.Fprintf(&b, "\nseed %d: %s\n", bad.Seed, bad.What)
 	}
@@ -191,6 +194,7 @@ func (c *chunk) merge(other chunk) {
 	c.Events += other.Events
 	c.SimulatedSeconds += other.SimulatedSeconds
 	c.Promises += other.Promises
+	c.Linearized.add(other.Linearized)
 	c.TookSeconds += other.TookSeconds
 	c.Broken = append(c.Broken, other.Broken...)
 	for name, n := range other.Faults {

@@ -52,6 +52,7 @@ func main() {
 	}
 	fmt.Printf("%d worlds, %d events, %.0f simulated hours in %v, %d promises checked, %d broken\n",
 		r.seeds, r.events, r.simulated.Hours(), time.Since(began).Round(time.Millisecond), r.promises, len(r.broken))
+	fmt.Printf("%d histories of %d calls, %d of them open, were checked for linearizability\n", r.histories.Histories, r.histories.Calls, r.histories.Open)
 	fmt.Print(r.faults.table())
 	if len(r.broken) > 0 {
 		os.Exit(1)
@@ -66,6 +67,7 @@ type results struct {
 	events    uint64
 	simulated time.Duration
 	promises  int
+	histories judged
 }
 
 func newResults() results { return results{faults: faults{counts: map[string]int{}}} }
@@ -101,7 +103,8 @@ func run(seed, seeds uint64, parallel int, first bool, create func(seed uint64) 
 }
 
 func (r *results) add(w *world, wrong string) {
-	one := results{seeds: 1, faults: w.faults, events: w.done, simulated: w.now.Sub(epoch), promises: w.auditor.acknowledged}
+	one := results{seeds: 1, faults: w.faults, events: w.done, simulated: w.now.Sub(epoch), promises: w.auditor.acknowledged,
+		histories: w.linearity.judged}
 	if wrong != "" {
 		what, _, _ := strings.Cut(wrong, "\n")
 		one.broken = []broken{{w.seed, what}}
@@ -120,6 +123,7 @@ func (r *results) merge(other results) {
 	r.events += other.events
 	r.simulated += other.simulated
 	r.promises += other.promises
+	r.histories.add(other.histories)
 }
 
 // epitaph is what a person needs to know of a world that ended badly.

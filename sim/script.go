@@ -52,6 +52,8 @@ const (
 	endComplete
 	endFail
 	endContinue
+
+	stepAwaitEnd // a signal that ends the workflow
 )
 
 type step struct {
@@ -67,6 +69,9 @@ func typeOf(seed uint64, depth, continues int) string {
 }
 
 func scriptOf(workflowType string) script {
+	if workflowType == hotType {
+		return script{steps: []step{{kind: stepAwaitEnd}}, last: endComplete, heeds: true}
+	}
 	parts := strings.Split(workflowType, "-")
 	seed, _ := strconv.ParseUint(parts[1], 10, 64)
 	depth, _ := strconv.Atoi(parts[2])
@@ -102,6 +107,7 @@ type past struct {
 	byID       map[int64]*bool          // children and others by initiated event id
 	markers    map[string]bool
 	signals    int
+	ends       bool // a signal says so
 	cancel     bool
 	failed     bool // a workflow task has failed
 	tasks      int  // completed
@@ -150,6 +156,7 @@ func (p *past) read(ev *historypb.HistoryEvent) {
 		p.timers[ev.GetTimerCanceledEventAttributes().TimerId].over = true
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
 		p.signals++
+		p.ends = p.ends || strings.HasPrefix(ev.GetWorkflowExecutionSignaledEventAttributes().SignalName, endSignal)
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
 		p.cancel = true
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:
@@ -268,6 +275,8 @@ func (st step) decide(p *past, name, namespace string) (commands []*commandpb.Co
 			return nil, true
 		}
 		return timerStep(p, name, 20*time.Second)
+	case stepAwaitEnd:
+		return nil, p.ends
 	case stepMarker:
 		if !p.markers[name] {
 			commands = append(commands, marker(name))

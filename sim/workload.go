@@ -25,9 +25,10 @@ func (w *world) populate() {
 		// From crowded seconds to quiet hours.
 		w.client(10 * time.Millisecond << w.chance.IntN(11))
 	}
+	w.linearity.begin()
 	w.crashes()
-}
 	w.rests()
+}
 
 // client does something about every pause, until everything heals.
 func (w *world) client(pause time.Duration) {

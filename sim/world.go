@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/sim/linear"
 	"github.com/perdure/perdure/store/memstore"
 )
 
@@ -31,6 +32,9 @@ type options struct {
 	lying func(*world) memstore.Broken
 	// crashEvery is the mean time between crashes; 0 leaves it to chance.
 	crashEvery time.Duration
+	// mistaken, if set, may answer a call of a history in the server's place, or
+	// change what is told, to see that it is noticed (linear_clients.go).
+	mistaken func(*episode, linear.Call, heard) (told heard, answered bool)
 }
 
 // world is everything: the server, its disk, and those who use it.
@@ -45,18 +49,19 @@ type world struct {
 	reader  *reader
 
 	receivers *receivers
+	linearity *linearity
 	process   *process        // nil while the server is down
 	image     *memstore.Image // the disk while it is down
 	lives     int
 
 	workers   []*worker
 	callers   []*caller // whose calls wait inside the server
+	rest      rest
 	retention time.Duration
 	// skew is how far the server's clock is off. It jumps; the order of events
 	// does not depend on it.
 	skew time.Duration
 	// trouble is when the server last crashed, or a shard of it failed, or an
-	rest      rest
 	// answer to a poll was lost: what was on its way to a worker then may be gone.
 	trouble time.Time
 	healed  bool
@@ -78,17 +83,18 @@ func newWorld(o options) *world {
 	w.singles = newSingles(w)
 	w.reader = newReader(w)
 	w.receivers = newReceivers(w)
+	w.linearity = newLinearity(w)
 	w.retention = 72 * time.Hour
 	if w.oneIn(3) {
 		w.retention = 30 * time.Second
 	}
+	w.rest = drawRests(w.schedule)
 	return w
 }
 
 // violation is a broken promise: what ends a world early.
 type violation struct{ what string }
 
-	w.rest = drawRests(w.schedule)
 // broken ends the world. The panic may end in the server, which recovers from
 // bugs: so what was wrong is noted first, and nothing happens after it.
 func (w *world) broken(format string, args ...any) {
@@ -152,6 +158,7 @@ func (w *world) heal() {
 	}
 	w.process.driver.SetFull(false)
 	w.unpauseSingles()
+	w.linearity.finish()
 	// A callback may wait for an hour, and a workflow sleeps for days. Who waits
 	// long is looked after seldom.
 	limit := w.now.Add(longestHealing)
@@ -165,6 +172,7 @@ func (w *world) heal() {
 		w.now = to
 		w.check()
 		w.unpauseAll()
+		w.linearity.closeRuns()
 		if w.disk.quiet() {
 			w.auditor.checkIndex()
 			w.say("all has ended")
@@ -174,6 +182,13 @@ func (w *world) heal() {
 	w.broken("liveness: %v after everything healed there is left:\n%s", longestHealing, w.disk.left())
 }
 
+// longestSleep is the longest a workflow of the simulation sleeps at a time, and
+// longestHealing how long a healed world may take until all has ended.
+const (
+	longestSleep   = 24 * time.Hour
+	longestHealing = 15 * longestSleep
+)
+
 // checkOften looks at the disk every few seconds, as long as there is load.
 func (w *world) checkOften() {
 	w.after(w.sometime(w.between(time.Second, 4*time.Second)), func() {
@@ -182,13 +197,6 @@ func (w *world) checkOften() {
 			w.check()
 			w.checkOften()
 		}
-// longestSleep is the longest a workflow of the simulation sleeps at a time, and
-// longestHealing how long a healed world may take until all has ended.
-const (
-	longestSleep   = 24 * time.Hour
-	longestHealing = 15 * longestSleep
-)
-
 	})
 }
 
