@@ -3,7 +3,6 @@ package linear
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -121,7 +120,12 @@ func (v Verdict) Explain() string {
 	if v.Undecided || len(partial) == 0 {
 		return ""
 	}
-	longest := slices.MaxFunc(partial[0], func(a, b []porcupine.Operation) int { return len(a) - len(b) })
+	var longest []porcupine.Operation // empty if not even the first call can be explained
+	for _, some := range partial[0] {
+		if len(some) > len(longest) {
+			longest = some
+		}
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "of %d calls %d can be put in an order:\n", v.Calls, len(longest))
 	state := v.model.Init()
