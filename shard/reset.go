@@ -113,7 +113,7 @@ func (s *shard) beginReset(e *entry, base *held, r *request, at resetPosition) {
 		env = &engine.Env{Namespace: &engine.Namespace{}, Limits: s.opt.Limits}
 	}
 	x := &resetting{
-		base: base.key, key: engine.RunKey{ID: e.id, RunID: engine.NewFresh(s.opt.Seed()).UUID()},
+		base: base.key, key: engine.RunKey{ID: e.id, RunID: engine.NewFresh(s.opt.Seed()).RunID(s.now)},
 		cut: in.Request.GetWorkflowTaskFinishEventId(), at: at, next: 1,
 	}
 	x.read = workflow.NewResetHistory(env, x.key, base.key.RunID, x.cut)

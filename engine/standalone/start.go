@@ -35,7 +35,7 @@ func startExecution(env *engine.Env, id engine.ID, current *Run, in *StartExecut
 	default:
 		return nil, alreadyStarted(current)
 	}
-	return begin(env, engine.RunKey{ID: id, RunID: env.Fresh.UUID()}, in, options)
+	return begin(env, engine.RunKey{ID: id, RunID: env.Fresh.RunID(env.Now)}, in, options)
 }
 
 func optionsOf(req *workflowservice.StartActivityExecutionRequest) *activity.Request {

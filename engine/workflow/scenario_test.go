@@ -118,7 +118,7 @@ func (w *world) run(d *datadriven.TestData) string {
 
 func (w *world) printf(format string, args ...any) { fmt.Fprintf(&w.out, format, args...) }
 
-var uuids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
+var uuids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
 
 // naming replaces random ids by names that are the same each time.
 func (w *world) naming(s string) string {

@@ -24,7 +24,7 @@ func signalWithStart(env *engine.Env, id engine.ID, current *Run, in *SignalWith
 		}
 	}
 	res := &Result{}
-	key := engine.RunKey{ID: id, RunID: env.Fresh.UUID()}
+	key := engine.RunKey{ID: id, RunID: env.Fresh.RunID(env.Now)}
 	if current != nil && current.Open() {
 		d := newDraft(current.own(env), current)
 		d.replacedBy(key.RunID)

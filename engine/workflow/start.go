@@ -35,7 +35,7 @@ func startWorkflow(env *engine.Env, id engine.ID, current *Run, in *StartWorkflo
 	}
 	reuse, conflict := startPolicies(in.Request.GetWorkflowIdReusePolicy(), in.Request.GetWorkflowIdConflictPolicy())
 	res := &Result{}
-	runID := env.Fresh.UUID()
+	runID := env.Fresh.RunID(env.Now)
 	switch {
 	case current == nil:
 	case !current.Open():

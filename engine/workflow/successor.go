@@ -49,7 +49,7 @@ type successor struct {
 // must be closed in the same step.
 func (d *draft) succeed(next successor) (runID string) {
 	old := d.fixed()
-	key := engine.RunKey{ID: d.base.Key.ID, RunID: d.env.Fresh.UUID()}
+	key := engine.RunKey{ID: d.base.Key.ID, RunID: d.env.Fresh.RunID(d.env.Now)}
 	s := &Start{
 		NamespaceName:     old.NamespaceName,
 		WorkflowType:      next.workflowType,

@@ -27,7 +27,7 @@ func updateWithStart(env *engine.Env, id engine.ID, current *Run, in *UpdateWith
 		return startRefused(err), nil
 	}
 	reuse, conflict := startPolicies(in.Start.GetWorkflowIdReusePolicy(), in.Start.GetWorkflowIdConflictPolicy())
-	key := engine.RunKey{ID: id, RunID: env.Fresh.UUID()}
+	key := engine.RunKey{ID: id, RunID: env.Fresh.RunID(env.Now)}
 	res := &Result{}
 	switch {
 	case current == nil:
