@@ -59,6 +59,9 @@ type Options struct {
 	// what it does behind its answers (the visibility index, flushes) is its cost
 	// too. Defaults to a second.
 	settle time.Duration
+	// press is how long scenario overload keeps each number of clients up.
+	// Defaults to five seconds.
+	press time.Duration
 	// prefix of ids and task queue, if not one of its own.
 	prefix string
 }
@@ -183,6 +186,7 @@ func (o Options) withDefaults() Options {
 		o.Namespace = "default"
 	}
 	o.settle = cmp.Or(o.settle, time.Second)
+	o.press = cmp.Or(o.press, 5*time.Second)
 	return o
 }
 
@@ -208,6 +212,8 @@ type bench struct {
 	fireOnce sync.Once
 	// close ends workers, connection and server.
 	close func()
+	// presses counts the crowds of clients so far.
+	presses int
 	// latencies and took are of the rounds driven so far.
 	latencies samples
 	took      time.Duration

@@ -164,14 +164,14 @@ func (b *bench) remember(ctx context.Context, id string, events int) (*memoir, e
 		}
 	}
 	m.polled = make(chan *task)
-	go m.stayHome(ctx)
+	go m.stay(ctx, m.home)
 	return m, nil
 }
 
-// stayHome polls the sticky queue until the scenario is over.
-func (m *memoir) stayHome(ctx context.Context) {
+// stay polls a queue until the scenario is over.
+func (m *memoir) stay(ctx context.Context, queue *taskqueuepb.TaskQueue) {
 	for ctx.Err() == nil {
-		t, err := m.poll(ctx, m.home)
+		t, err := m.poll(ctx, queue)
 		if err != nil {
 			_ = wait(ctx, time.Second)
 			continue
@@ -353,6 +353,7 @@ func storm(ctx context.Context, benches ...*bench) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	go m.stay(ctx, b.queue()) // where tasks come once they are late
 	s := &Storm{Signals: b.Count}
 	var calls samples
 	var next atomic.Int64
@@ -403,7 +404,7 @@ func (m *memoir) signal(ctx context.Context, n int64) error {
 func (m *memoir) takeSignals(ctx context.Context, s *Storm) error {
 	seen := map[int64]bool{}
 	for len(seen) < s.Signals {
-		t, err := m.poll(ctx, m.queue())
+		t, err := m.next(ctx)
 		if err != nil {
 			return err
 		}

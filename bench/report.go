@@ -36,6 +36,12 @@ type Report struct {
 	// Heartbeat is what running activities cost that report every second.
 	Heartbeat *Heartbeat `json:"heartbeat,omitempty"`
 
+	// Overload is what becomes of ten times the clients that load the server best.
+	Overload *Overload `json:"overload,omitempty"`
+
+	// FanOut is what an activity costs in a run with very many.
+	FanOut *FanOut `json:"fan_out,omitempty"`
+
 	// History is what an event costs in a run with a long history; Storm what one
 	// run takes of signals.
 	History *LongHistory `json:"long_history,omitempty"`
@@ -143,22 +149,12 @@ func (r *Report) Print(out io.Writer) error {
 		}
 		return w.Flush()
 	}
-	if r.History == nil && r.Storm == nil { // those say themselves how many of what
+	if own := r.own(); own != nil {
+		line("scenario", "%s", r.Scenario)
+		own.print(line)
+	} else {
 		line("scenario", "%s, %d executions, %d at a time", r.Scenario, r.Count, r.Concurrency)
-	}
-	if h := r.Heartbeat; h != nil {
-		line("heartbeats", "%.0f a second of %d running activities", h.PerSecond, h.Activities)
-		line("heartbeat call", "%s", h.Call)
-		line("server CPU", "%.1f %% of a core, %.1f us per heartbeat", h.CorePercent, h.CPUMicros)
-		line("server writes", "%.1f bytes per heartbeat", h.WrittenBytes)
-	} else if r.History == nil && r.Storm == nil {
 		r.printExecutions(line)
-	}
-	if r.History != nil {
-		r.History.print(line)
-	}
-	if r.Storm != nil {
-		r.Storm.print(line)
 	}
 	line("server memory", "%.0f MiB at its peak", r.PeakMemoryMiB)
 	if r.IdleMemoryMiB > 0 {
@@ -174,6 +170,36 @@ func (r *Report) Print(out io.Writer) error {
 		r.printComparison(w, r.Beside, r.RatioToBeside, r.Scenario, r.Beside.Scenario)
 	}
 	return w.Flush()
+}
+
+// printed is a part of a report that says itself how many of what it is about.
+type printed interface {
+	print(line func(name, format string, args ...any))
+}
+
+// own is the part of a scenario that is not about executions one by one; nil for
+// none.
+func (r *Report) own() printed {
+	switch {
+	case r.Heartbeat != nil:
+		return r.Heartbeat
+	case r.History != nil:
+		return r.History
+	case r.Storm != nil:
+		return r.Storm
+	case r.FanOut != nil:
+		return r.FanOut
+	case r.Overload != nil:
+		return r.Overload
+	}
+	return nil
+}
+
+func (h *Heartbeat) print(line func(name, format string, args ...any)) {
+	line("heartbeats", "%.0f a second of %d running activities", h.PerSecond, h.Activities)
+	line("heartbeat call", "%s", h.Call)
+	line("server CPU", "%.1f %% of a core, %.1f us per heartbeat", h.CorePercent, h.CPUMicros)
+	line("server writes", "%.1f bytes per heartbeat", h.WrittenBytes)
 }
 
 func (r *Report) printExecutions(line func(name, format string, args ...any)) {

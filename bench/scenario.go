@@ -51,9 +51,12 @@ func init() {
 		"update":     {one: updateAndWait, decide: stayOpen, prepare: openRuns, sticky: true},
 		"standalone": {one: standaloneAndWait, activities: true, beside: "activity1"},
 		"heartbeat":  {run: heartbeats, floors: true},
-		// Two things a single run must stand; see longhistory.go.
+		// Three things a single run must stand; see fanout.go and longhistory.go.
+		"fanout10000": {run: fanOut, activities: true, floors: true, count: 10_000},
 		"longhistory": {run: longHistory, count: 500_000},
 		"storm":       {run: storm},
+
+		"overload": {decide: inSequence(1), activities: true, run: overload},
 
 		"timer": {decide: sleep, run: timersInOneSecond},
 		"idle":  {decide: stayOpen, run: manyIdle},

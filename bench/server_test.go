@@ -15,12 +15,12 @@ import (
 func TestScenariosOnTheServer(t *testing.T) {
 	counts := map[string]int{
 		"empty": 20, "activity1": 20, "activity10": 5, "fanout100": 2, "signal": 20, "query": 30, "update": 30, "standalone": 20,
-		"storm": 50,
+		"storm": 50, "fanout10000": 300, "overload": 0,
 	}
 	at := startServer(t)
 	for name, count := range counts {
 		t.Run(name, func(t *testing.T) {
-			report, err := Run(t.Context(), Options{Scenario: name, Count: count, Concurrency: 4, Address: at.grpc, metrics: at.metrics, settle: time.Millisecond})
+			report, err := Run(t.Context(), Options{Scenario: name, Count: count, Concurrency: 4, Address: at.grpc, metrics: at.metrics, settle: time.Millisecond, press: 20 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,39 @@
+package bench
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+)
+
+// A run's activities come in waves, on the null server: one commit for each and
+// for each wave, and the four of the start, the first task, the signal and the end.
+func TestFanOutOnTheFloor(t *testing.T) {
+	b, log := onNull(t, "fanout10000")
+	b.Count, b.settle = wave+10, time.Millisecond
+	var w waves
+	if err := w.measure(t.Context(), b, b.prefix+"-run"); err != nil {
+		t.Fatal(err)
+	}
+	b.close()
+	if want := 4 + 2 + b.Count; log.commits != want {
+		t.Errorf("%d commits, want %d", log.commits, want)
+	}
+}
+
+// An activity's cost in a wave is that of the wave over all runs, and the dearest
+// wave is compared with the cheapest.
+func TestCostOfWaves(t *testing.T) {
+	w := waves{runs: 2, cpu: []time.Duration{4 * time.Second, 5 * time.Second, time.Second}, took: []time.Duration{2 * time.Second, 2 * time.Second, time.Second}}
+	f := w.report(&bench{Options: Options{Count: 2*wave + wave/4}}, usage{}).FanOut
+	if want := []float64{1000, 1250, 1000}; !slices.Equal(f.CPUMicros, want) {
+		t.Errorf("%v us an activity, want %v", f.CPUMicros, want)
+	}
+	if want := []float64{2000, 2000, 1000}; !slices.Equal(f.PerSecond, want) {
+		t.Errorf("%v activities a second, want %v", f.PerSecond, want)
+	}
+	if math.Abs(f.Flat-1.25) > 1e-9 {
+		t.Errorf("the dearest costs %v of the cheapest", f.Flat)
+	}
+}
