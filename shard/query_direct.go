@@ -74,6 +74,7 @@ type answer struct {
 	failure *failurepb.Failure
 	// dropped: the host stops, and there will be no answer.
 	dropped bool
+	cause   enumspb.WorkflowTaskFailedCause // of a failure, if the worker tells
 }
 
 // refusal is nil for an answer that is one.
@@ -134,7 +135,7 @@ func (h *Host) AnswerQuery(_ context.Context, queryID string, req *workflowservi
 	if answers == nil {
 		return engine.NotFound("query task not found, or already expired")
 	}
-	answers <- answer{kind: req.GetCompletedType(), result: req.GetQueryResult(), text: req.GetErrorMessage(), failure: req.GetFailure()}
+	answers <- answer{kind: req.GetCompletedType(), result: req.GetQueryResult(), text: req.GetErrorMessage(), failure: req.GetFailure(), cause: req.GetCause()}
 	return nil
 }
 
@@ -143,7 +144,11 @@ type asking struct {
 	host    *Host
 	query   *query
 	direct  *directQuery
+	id      string // by which a worker answers
 	answers chan answer
+	// bare: a worker may have been given the question, under this id, without
+	// history.
+	bare bool
 	// events are what matching and the clock have to say, each with the number
 	// of the offer it is about: what is said of an earlier one is stale.
 	events  chan askingEvent
@@ -170,12 +175,11 @@ const (
 
 // askDirect asks a worker: the one that holds the run first, if there is one.
 func (h *Host) askDirect(ctx context.Context, q *query, d *directQuery) (*workflowservice.QueryWorkflowResponse, error) {
-	answers, ok := h.direct.add(q.id)
-	if !ok {
+	a := &asking{host: h, query: q, direct: d, events: make(chan askingEvent, 8)}
+	if !a.listen(q.id) {
 		return nil, ErrUnavailable
 	}
-	defer h.direct.remove(q.id)
-	a := &asking{host: h, query: q, direct: d, answers: answers, events: make(chan askingEvent, 8)}
+	defer func() { h.direct.remove(a.id) }()
 	defer a.end()
 	if !q.deadline.IsZero() {
 		near := h.opt.Clock.AfterFunc(q.deadline.Sub(h.opt.Clock.Now())-tellBefore, func() { a.say(nearlyOver, 0) })
@@ -194,6 +198,10 @@ func (a *asking) await(ctx context.Context) (*workflowservice.QueryWorkflowRespo
 			return nil, err
 		case answered && got.dropped:
 			return nil, ErrUnavailable
+		case answered && a.overtaken(got):
+			if !a.again() {
+				return nil, ErrUnavailable
+			}
 		case answered:
 			return a.response(got)
 		case ev.kind == nearlyOver:
@@ -205,6 +213,36 @@ func (a *asking) await(ctx context.Context) (*workflowservice.QueryWorkflowRespo
 			a.goOn(ev.kind)
 		}
 	}
+}
+
+// listen waits for a worker's answer under an id; false once the host stops.
+func (a *asking) listen(id string) (ok bool) {
+	a.id = id
+	a.answers, ok = a.host.direct.add(id)
+	return ok
+}
+
+// overtaken reports whether the worker may have failed because the run went on
+// while the query was on its way. A worker that should hold the run gets no
+// history with the query. If it has lost the run meanwhile it reads all there is,
+// which may be more than the query task says was there, and takes that for
+// nondeterminism: updates that were accepted later have no message in its task.
+// Seen with the Go SDK, whose cache drops a run when a completion is refused.
+func (a *asking) overtaken(got answer) bool {
+	return a.bare && got.kind == enumspb.QUERY_RESULT_TYPE_FAILED &&
+		got.cause == enumspb.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR
+}
+
+// again asks with the history up to the moment of the question, which agrees with
+// what the task says. A workflow that is nondeterministic indeed fails again. The
+// id is a new one: the worker may repeat its first answer.
+func (a *asking) again() bool {
+	a.sticky, a.bare = false, false
+	if !a.listen(engine.NewFresh(a.host.opt.Seed()).UUID()) {
+		return false
+	}
+	a.offerNow()
+	return true
 }
 
 func (a *asking) response(got answer) (*workflowservice.QueryWorkflowResponse, error) {
@@ -247,10 +285,11 @@ func (a *asking) offerNow() {
 	n := a.offer
 	queue, started := a.direct.normal, a.direct.started
 	if a.sticky {
+		a.bare = true
 		queue = a.direct.sticky
 		started.HistoryFrom = started.PreviousStartedEventID + 1
 	}
-	task := &QueryTask{ID: a.query.id, Run: a.direct.run.Key, Started: &started, Query: a.query.query}
+	task := &QueryTask{ID: a.id, Run: a.direct.run.Key, Started: &started, Query: a.query.query}
 	a.undo = a.host.opt.Matcher.OfferQuery(queue, task, func(taken bool) {
 		if taken {
 			a.say(offerTaken, n)
