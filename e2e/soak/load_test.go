@@ -10,82 +10,17 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 )
-
-const queue = "soak"
-
-// unit is one piece of the load: a workflow with a bit of everything, which is
-// updated and signalled, and whose child continues as new.
-func unit(ctx workflow.Context, id string) (string, error) {
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 30 * time.Second, HeartbeatTimeout: 20 * time.Second,
-		RetryPolicy: &temporal.RetryPolicy{InitialInterval: 20 * time.Millisecond, BackoffCoefficient: 1},
-	})
-	added := 0
-	if err := workflow.SetUpdateHandler(ctx, "add", func(_ workflow.Context, n int) (int, error) { added += n; return added, nil }); err != nil {
-		return "", err
-	}
-	both := []workflow.Future{workflow.ExecuteActivity(ctx, "step", id), workflow.ExecuteActivity(ctx, "flaky", id)}
-	if err := workflow.Sleep(ctx, 30*time.Millisecond); err != nil {
-		return "", err
-	}
-	for _, f := range both {
-		if err := f.Get(ctx, nil); err != nil {
-			return "", err
-		}
-	}
-	var fromChild string
-	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: id + "-child"})
-	if err := workflow.ExecuteChildWorkflow(child, small, id, 0).Get(ctx, &fromChild); err != nil {
-		return "", err
-	}
-	var word string
-	workflow.GetSignalChannel(ctx, "word").Receive(ctx, &word)
-	if err := workflow.Await(ctx, func() bool { return added > 0 }); err != nil {
-		return "", err
-	}
-	return fmt.Sprint(fromChild, word, added), nil
-}
-
-func small(ctx workflow.Context, id string, n int) (string, error) {
-	if n == 0 {
-		return "", workflow.NewContinueAsNewError(ctx, small, id, n+1)
-	}
-	return id, nil
-}
-
-func step(ctx context.Context, id string) (string, error) {
-	activity.RecordHeartbeat(ctx, "half of "+id)
-	return id, ctx.Err()
-}
-
-func flaky(ctx context.Context, id string) (string, error) {
-	if activity.GetInfo(ctx).Attempt == 1 {
-		return "", errors.New("the first attempt")
-	}
-	return id, nil
-}
-
-func register(r worker.Registry) {
-	r.RegisterWorkflow(unit)
-	r.RegisterWorkflow(small)
-	r.RegisterActivityWithOptions(step, activity.RegisterOptions{Name: "step"})
-	r.RegisterActivityWithOptions(flaky, activity.RegisterOptions{Name: "flaky"})
-}
 
 // load begins units and looks at their results.
 type load struct {
-	client  client.Client
-	next    atomic.Int64
-	done    atomic.Int64
-	failed  atomic.Int64
-	late    atomic.Int64 // not begun in time, because too many were under way
-	failure atomic.Value // the first
+	client   client.Client
+	next     atomic.Int64
+	done     atomic.Int64
+	failed   atomic.Int64
+	underWay atomic.Int64
+	failure  atomic.Value // the first
 }
 
 // patience is how long a unit may take on a machine that has other work.
@@ -93,52 +28,30 @@ const patience = 5 * time.Minute
 
 // one runs a unit from start to result. Once begun it is brought to its end.
 func (l *load) one() {
+	l.underWay.Add(1)
+	defer l.underWay.Add(-1)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := l.try(ctx); err != nil {
+	n := l.next.Add(1)
+	if err := l.try(ctx, n); err != nil {
 		l.failed.Add(1)
-		l.failure.CompareAndSwap(nil, err)
+		l.failure.CompareAndSwap(nil, fmt.Errorf("unit %d: %w", n, err))
 		return
 	}
 	l.done.Add(1)
 }
 
-func (l *load) try(ctx context.Context) error {
-	id := fmt.Sprintf("unit-%d", l.next.Add(1))
-	run, err := l.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: queue}, unit, id)
-	if err != nil {
-		return fmt.Errorf("start: %w", err)
-	}
-	if err := l.client.SignalWorkflow(ctx, id, run.GetRunID(), "word", "word"); err != nil {
-		return fmt.Errorf("signal: %w", err)
-	}
-	update, err := l.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: id, UpdateName: "add", Args: []any{2}, WaitForStage: client.WorkflowUpdateStageCompleted})
-	if err != nil {
-		return fmt.Errorf("update: %w", err)
-	}
-	if err := update.Get(ctx, nil); err != nil {
-		return fmt.Errorf("update: %w", err)
-	}
-	alone, err := l.client.ExecuteActivity(ctx, client.StartActivityOptions{ID: id, TaskQueue: queue, StartToCloseTimeout: 30 * time.Second}, "step", id)
-	if err != nil {
-		return fmt.Errorf("start an activity: %w", err)
-	}
-	if err := alone.Get(ctx, nil); err != nil {
-		return fmt.Errorf("the activity: %w", err)
-	}
-	var got string
-	if err := run.Get(ctx, &got); err != nil || got != id+"word2" {
-		return fmt.Errorf("result %q: %w", got, err)
-	}
-	return nil
+func (l *load) firstFailure() error {
+	err, _ := l.failure.Load().(error)
+	return err
 }
 
 // capacity is how many units a second are done by as many callers as it takes,
-// each of which waits for its result.
+// each of which waits for its result. Units that are under way when the time is
+// over do not count, nor does the time that they still take.
 func (l *load) capacity(ctx context.Context, probing time.Duration) float64 {
 	ctx, cancel := context.WithTimeout(ctx, probing)
 	defer cancel()
-	begun := time.Now()
 	var callers sync.WaitGroup
 	for range 64 {
 		callers.Go(func() {
@@ -147,39 +60,85 @@ func (l *load) capacity(ctx context.Context, probing time.Duration) float64 {
 			}
 		})
 	}
+	begun, before := time.Now(), l.done.Load()
+	<-ctx.Done()
+	reached := float64(l.done.Load()-before) / time.Since(begun).Seconds()
 	callers.Wait()
-	return float64(l.done.Swap(0)) / time.Since(begun).Seconds()
+	return reached
 }
 
-// pace begins units at the rate until ctx ends, whatever becomes of them.
-func (l *load) pace(ctx context.Context, rate float64) {
-	room := make(chan struct{}, 512)
+// pacer begins units at a rate. What was measured as capacity at one time may be
+// too much at another, on a machine that has other work: when units cannot be
+// begun because too many are under way, the rate goes down, and stays down.
+type pacer struct {
+	load *load
+	rate float64 // units a second
+	// lowered is told of each change, if it is not nil.
+	lowered func(rate float64)
+
+	room  chan struct{} // a place for each unit that may be under way
+	begun int
+	late  int // not begun in time
+}
+
+// As many units may be under way as begin within slack; and if more than
+// tolerated of those due within a window find no place, the rate falls by step.
+const (
+	slack     = 8 * time.Second
+	window    = 10 * time.Second
+	tolerated = 0.02
+	step      = 0.1
+)
+
+func newPacer(l *load, rate float64, lowered func(float64)) *pacer {
+	return &pacer{load: l, rate: rate, lowered: lowered, room: make(chan struct{}, max(16, int(rate*slack.Seconds())))}
+}
+
+// run begins units until ctx ends, whatever becomes of them, and waits for them.
+func (p *pacer) run(ctx context.Context) {
 	var units sync.WaitGroup
-	ticker := time.NewTicker(time.Duration(float64(time.Second) / rate))
-	defer ticker.Stop()
-	for ctx.Err() == nil {
+	defer units.Wait()
+	due, judged, begun, late := time.Now(), time.Now(), 0, 0
+	for {
+		due = due.Add(time.Duration(float64(time.Second) / p.rate))
+		if !wait(ctx, time.Until(due)) {
+			return
+		}
 		select {
-		case <-ctx.Done():
-		case <-ticker.C:
-			select {
-			case room <- struct{}{}:
-				units.Go(func() {
-					l.one()
-					<-room
-				})
-			default:
-				l.late.Add(1)
+		case p.room <- struct{}{}:
+			p.begun++
+			units.Go(func() {
+				p.load.one()
+				<-p.room
+			})
+		default:
+			p.late++
+		}
+		if time.Since(judged) < window {
+			continue
+		}
+		b, l := p.begun-begun, p.late-late
+		if float64(l) > tolerated*float64(b+l) {
+			p.rate *= 1 - step
+			if p.lowered != nil {
+				p.lowered(p.rate)
 			}
 		}
+		judged, begun, late = time.Now(), p.begun, p.late
+		due = judged // what a stall has put off is not made up for
 	}
-	units.Wait()
 }
 
-func (l *load) counts() (done, failed, late int64) {
-	return l.done.Load(), l.failed.Load(), l.late.Load()
+// wait is false when ctx ended meanwhile.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
 }
 
-func (l *load) firstFailure() error {
-	err, _ := l.failure.Load().(error)
-	return err
-}
+var errResult = errors.New("wrong result")
