@@ -113,6 +113,24 @@ type Deliverer interface {
 	Deliver(d *engine.Delivery, done func(callback.Answer))
 }
 
+// Post carries messages between executions of one host that did not meet in one
+// batch. A simulation makes them late and overtake each other, and loses answers,
+// so that messages come again.
+type Post interface {
+	// Carry brings a message to its receiver by calling deliver, once, now or
+	// later, from any goroutine.
+	Carry(m *engine.Message, deliver func())
+	// Return brings the answer back by calling hear, once, likewise. With lost the
+	// sender hears of a fault instead, and sends the message again.
+	Return(m *engine.Message, hear func(lost bool))
+}
+
+// atOnce is the post of a host whose shards share a process.
+type atOnce struct{}
+
+func (atOnce) Carry(_ *engine.Message, deliver func())        { deliver() }
+func (atOnce) Return(_ *engine.Message, hear func(lost bool)) { hear(false) }
+
 // QueryTask is a query to be answered by a worker, on its own. It exists only
 // in memory, while its caller waits.
 type QueryTask struct {

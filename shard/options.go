@@ -35,6 +35,10 @@ type Options struct {
 	// Deliverer calls completion callbacks. Defaults to one that refuses to.
 	Deliverer Deliverer
 
+	// Post carries messages between executions. Defaults to one that does so at
+	// once.
+	Post Post
+
 	// Shards is how many loops share the slots. It may differ from one start to
 	// the next. Defaults to 4; two for each core are right.
 	Shards int
@@ -131,6 +135,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Deliverer == nil {
 		o.Deliverer = noDeliverer{}
+	}
+	if o.Post == nil {
+		o.Post = atOnce{}
 	}
 	if o.Seed == nil {
 		o.Seed = strongSeed()

@@ -257,11 +257,24 @@ func (s *shard) deliver(l *letter) {
 		again = l.m
 	}
 	l.again = true
-	s.peers(l.m.To).submit(&request{
-		id: l.m.To, runID: l.m.ToRunID, in: in, again: again,
-		done: func(reply any, err error) {
-			s.inbox.report(func() { s.answered(l, reply, err) })
-		},
+	s.opt.Post.Carry(l.m, func() {
+		if s.ctx.Err() != nil {
+			return // who opens the slots next delivers it: this one must not come after that
+		}
+		s.peers(l.m.To).submit(&request{
+			id: l.m.To, runID: l.m.ToRunID, in: in, again: again,
+			done: func(reply any, err error) { s.hear(l, reply, err) },
+		})
+	})
+}
+
+// hear waits for what became of a delivery to come back.
+func (s *shard) hear(l *letter, reply any, err error) {
+	s.opt.Post.Return(l.m, func(lost bool) {
+		if lost {
+			reply, err = nil, ErrUnavailable
+		}
+		s.inbox.report(func() { s.answered(l, reply, err) })
 	})
 }
 

@@ -141,6 +141,26 @@ func (s *shard) evictFrom(l *entries, room int) {
 	}
 }
 
+// Shrink lets everything leave memory that the store has as well, as if it had
+// been idle for long.
+func (h *Host) Shrink() {
+	for i := range h.shards {
+		s := h.shards[i].Load()
+		s.inbox.report(s.shrink)
+	}
+}
+
+// shrink tries to take every entry out of memory, in the order of their last use.
+func (s *shard) shrink() {
+	for _, l := range []*entries{&s.recent.once, &s.recent.again} {
+		for at := l.Back(); at != nil; {
+			e := at.Value.(*entry)
+			at = at.Prev() // e may leave the list
+			s.evict(e)
+		}
+	}
+}
+
 // idleAt is when the next entry will have been idle for long enough.
 func (s *shard) idleAt() (at time.Time) {
 	for _, l := range []*entries{&s.recent.once, &s.recent.again} {

@@ -283,3 +283,35 @@ func TestBitFlips(t *testing.T) {
 		t.Fatalf("%q, %v", v, err)
 	}
 }
+
+// TestTornLog: cut at any byte, or zeroed from there on, or with a byte flipped,
+// the log of what was in flight leaves whole batches only: those before the damage.
+func TestTornLog(t *testing.T) {
+	damage := map[string]func(log []byte, at int) []byte{
+		"cut":     func(log []byte, at int) []byte { return log[:at] },
+		"zeroed":  func(log []byte, at int) []byte { return append(log[:at:at], make([]byte, len(log)-at)...) },
+		"flipped": func(log []byte, at int) []byte { log[at] ^= 0x10; return log },
+	}
+	for name, spoil := range damage {
+		for at, size := 0, 1; at < size; at++ {
+			whole := 0
+			d := memstore.New(memstore.Options{
+				Spawn: func(func()) {}, // nothing is ever synced
+				Tear: func(log []byte, ends []int) []byte {
+					size = len(log)
+					for whole < len(ends) && ends[whole] <= at {
+						whole++
+					}
+					return spoil(log, at)
+				},
+			})
+			s := openShard(t, d)
+			for n := 1; n <= 4; n++ {
+				s.Commit(storetest.Numbered(s, n), func(error) {})
+			}
+			if n := storetest.Count(t, openShard(t, memstore.Open(d.Crash(), memstore.Options{}))); n != whole {
+				t.Fatalf("%s at byte %d: %d batches are there, %d were whole", name, at, n, whole)
+			}
+		}
+	}
+}

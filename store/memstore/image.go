@@ -62,6 +62,9 @@ func (d *Driver) CrashBroken(broken Broken) *Image {
 // survive returns the tree after what remains of the shard's batches in flight.
 func (s *shard) survive(root *node, tear bool) *node {
 	open := s.unsettled()
+	if s.driver.opt.Tear != nil && !tear {
+		return s.recovered(root, open)
+	}
 	n := s.driver.prefix(len(open))
 	for i, p := range open {
 		if p.fault.Err != nil && p.fault.Fate == Lost {
@@ -76,6 +79,23 @@ func (s *shard) survive(root *node, tear bool) *node {
 		root = apply(root, p.ops)
 	}
 	return root
+}
+
+// recovered returns the tree after what recovery finds in the log.
+func (s *shard) recovered(root *node, open []*batch) *node {
+	var log []byte
+	var ends []int
+	for _, p := range open {
+		if p.fault.Err != nil && p.fault.Fate == Lost {
+			break
+		}
+		log = frame(log, p.ops)
+		ends = append(ends, len(log))
+	}
+	if len(ends) == 0 {
+		return root
+	}
+	return replay(root, s.driver.opt.Tear(log, ends))
 }
 
 // Len is the number of keys.

@@ -36,6 +36,7 @@ func TestConformance(t *testing.T) {
 	for name, opt := range map[string]memstore.Options{
 		"plain":       {},
 		"early reads": {EarlyReads: true},
+		"torn log":    {Tear: func(log []byte, _ []int) []byte { return log[:len(log)/2] }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			storetest.Run(t, func() storetest.Disk { return &disk{opt: opt} })

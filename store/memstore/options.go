@@ -29,6 +29,13 @@ type Options struct {
 	// effect. Defaults to none of them.
 	Chance Chance
 
+	// Tear is asked at a crash what remains of the log of what a shard has in
+	// flight: log, whose batches end at ends, in order. What it returns, which may
+	// be log itself, cut off or damaged anywhere, is what recovery reads, up to
+	// the first batch that is not whole. Defaults to whole batches, as many as
+	// Chance draws.
+	Tear func(log []byte, ends []int) []byte
+
 	// EarlyReads makes reads see batches that are still in flight, which the
 	// contract allows and the Pebble driver does. Defaults to seeing only what
 	// is durable, which hides fewer mistakes in overlays; a simulation should
