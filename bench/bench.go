@@ -24,6 +24,7 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
 )
 
 // Options of a run.
@@ -212,6 +213,8 @@ type bench struct {
 	fireOnce sync.Once
 	// close ends workers, connection and server.
 	close func()
+	// sdk is the official client, in the scenario that is driven by it.
+	sdk client.Client
 	// presses counts the crowds of clients so far.
 	presses int
 	// latencies and took are of the rounds driven so far.

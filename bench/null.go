@@ -36,6 +36,7 @@ type nullServer struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	log    *nullLog
 	events cannedEvents
+	sdk    sdkEvents
 	last   atomic.Uint64
 	runs   sync.Map // uint64 in tokens, and nullID -> *nullRun; until the result is read
 	// queries wait for their answer: uint64 in tokens -> *nullQuery.
@@ -87,7 +88,8 @@ func serveNull(ctx context.Context, log *nullLog, options []grpc.ServerOption, r
 }
 
 func newNullServer(log *nullLog) *nullServer {
-	return &nullServer{log: log, events: newCannedEvents()}
+	events := newCannedEvents()
+	return &nullServer{log: log, events: events, sdk: newSDKEvents(events)}
 }
 
 func (s *nullServer) queue(name string) *nullQueue {
@@ -107,7 +109,7 @@ func (s *nullServer) StartWorkflowExecution(_ context.Context, req *workflowserv
 	}
 	s.runs.Store(key, r)
 	s.runs.Store(nullID(req.WorkflowId), r)
-	if err := s.commit(r, r.start(&s.events)); err != nil {
+	if err := s.commit(r, r.start(s.eventsOf(r, 0))); err != nil {
 		return nil, err
 	}
 	return &workflowservice.StartWorkflowExecutionResponse{
@@ -149,11 +151,9 @@ func (s *nullServer) PollWorkflowTaskQueue(ctx context.Context, req *workflowser
 func (s *nullServer) PollActivityTaskQueue(ctx context.Context, req *workflowservice.PollActivityTaskQueueRequest) (*workflowservice.PollActivityTaskQueueResponse, error) {
 	select {
 	case r := <-s.queue(req.GetTaskQueue().GetName()).activity:
-		return &workflowservice.PollActivityTaskQueueResponse{
-			TaskToken: r.token(), WorkflowExecution: r.execution, WorkflowType: r.workflow, Attempt: 1,
-			ActivityId: "0", ActivityType: &commonpb.ActivityType{Name: "work"}, Input: payload,
-			WorkflowNamespace: req.Namespace,
-		}, nil
+		t := r.activityTask()
+		t.WorkflowNamespace = req.Namespace
+		return t, nil
 	case <-ctx.Done():
 		return &workflowservice.PollActivityTaskQueueResponse{}, nil
 	}
@@ -169,7 +169,9 @@ func (s *nullServer) RespondWorkflowTaskCompleted(_ context.Context, req *workfl
 		r.sticky.Store(s.queue(sticky))
 	}
 	if len(req.Messages) == 0 {
-		return &workflowservice.RespondWorkflowTaskCompletedResponse{}, s.commit(r, r.decided(&s.events, req.Commands))
+		n := r.decided(s.eventsOf(r, r.tasksSeen()), req.Commands)
+		reply := &workflowservice.RespondWorkflowTaskCompletedResponse{ActivityTasks: r.eager(&n, req.Commands)}
+		return reply, s.commit(r, n)
 	}
 	bytes, tell, err := r.updated(&s.events, req.Messages)
 	if err != nil {
@@ -188,7 +190,7 @@ func (s *nullServer) RespondActivityTaskCompleted(_ context.Context, req *workfl
 	if err != nil {
 		return nil, err
 	}
-	return &workflowservice.RespondActivityTaskCompletedResponse{}, s.commit(r, r.activityDone(&s.events))
+	return &workflowservice.RespondActivityTaskCompletedResponse{}, s.commit(r, r.activityDone(s.eventsOf(r, 1)))
 }
 
 // SignalWorkflowExecution implements workflowservice.

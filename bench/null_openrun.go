@@ -147,7 +147,7 @@ func (s *nullServer) answered(t nullTask) *workflowservice.PollWorkflowTaskQueue
 	default:
 		var stored []byte
 		stored, reply.PreviousStartedEventId = r.task()
-		reply.StartedEventId, reply.History = reply.PreviousStartedEventId+3, storedHistory(stored)
+		reply.StartedEventId, reply.History = r.startedEventID(reply.PreviousStartedEventId), storedHistory(stored)
 	}
 	return reply
 }

@@ -26,6 +26,7 @@ func TestFloorRunsEveryClosedScenario(t *testing.T) {
 	want := map[string]commits{
 		"empty": {each: 2}, "activity1": {each: 4}, "activity10": {each: 22}, "fanout100": {each: 103},
 		"signal": {each: 4}, "standalone": {each: 2}, "query": {each: 0, open: 2}, "update": {each: 1, open: 2},
+		sdkScenario: {each: 4},
 	}
 	for name, play := range scenarios {
 		if play.one == nil {

@@ -51,6 +51,7 @@ func init() {
 		"update":     {one: updateAndWait, decide: stayOpen, prepare: openRuns, sticky: true},
 		"standalone": {one: standaloneAndWait, activities: true, beside: "activity1"},
 		"heartbeat":  {run: heartbeats, floors: true},
+		sdkScenario:  {one: sdkStartAndWait, prepare: startSDK},
 		// Three things a single run must stand; see fanout.go and longhistory.go.
 		"fanout10000": {run: fanOut, activities: true, floors: true, count: 10_000},
 		"longhistory": {run: longHistory, count: 500_000},
