@@ -151,6 +151,7 @@ func open(ctx context.Context, o Options, play scenario, reach func(context.Cont
 		Options: o,
 		play:    play,
 		api:     workflowservice.NewWorkflowServiceClient(conn),
+		conn:    conn,
 		server:  server,
 		prefix:  cmp.Or(o.prefix, fmt.Sprintf("bench-%s-%d", o.Scenario, time.Now().UnixNano())),
 		crowd:   play.crowd,
@@ -197,6 +198,7 @@ type bench struct {
 	role   role
 	play   scenario
 	api    workflowservice.WorkflowServiceClient
+	conn   *grpc.ClientConn
 	server *process
 	// prefix makes task queue and workflow ids of this run its own.
 	prefix string

@@ -42,6 +42,9 @@ type Report struct {
 	// FanOut is what an activity costs in a run with very many.
 	FanOut *FanOut `json:"fan_out,omitempty"`
 
+	// List is what lists and counts cost.
+	List *List `json:"list,omitempty"`
+
 	// History is what an event costs in a run with a long history; Storm what one
 	// run takes of signals.
 	History *LongHistory `json:"long_history,omitempty"`
@@ -189,6 +192,8 @@ func (r *Report) own() printed {
 		return r.Storm
 	case r.FanOut != nil:
 		return r.FanOut
+	case r.List != nil:
+		return r.List
 	case r.Overload != nil:
 		return r.Overload
 	}

@@ -7,7 +7,6 @@ import (
 	commandpb "go.temporal.io/api/command/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
-	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 )
 
@@ -22,6 +21,8 @@ type scenario struct {
 	sticky bool
 	// prepare readies the server for the closed loop.
 	prepare func(ctx context.Context, b *bench) error
+	// attributes are the search attributes of an execution; nil for none.
+	attributes func(id string) *commonpb.SearchAttributes
 	// activities: the scenario needs activity workers.
 	activities bool
 	// beside is a scenario that is measured in the same run, to compare with.
@@ -57,6 +58,7 @@ func init() {
 		"longhistory": {run: longHistory, count: 500_000},
 		"storm":       {run: storm},
 
+		"list":     {decide: closeEveryOther, run: lists, attributes: customerOf},
 		"overload": {decide: inSequence(1), activities: true, run: overload},
 
 		"timer": {decide: sleep, run: timersInOneSecond},
@@ -98,11 +100,15 @@ var payload = &commonpb.Payloads{Payloads: []*commonpb.Payload{{
 }}}
 
 func (b *bench) start(ctx context.Context, id string) (string, error) {
-	reply, err := b.api.StartWorkflowExecution(ctx, &workflowservice.StartWorkflowExecutionRequest{
+	request := &workflowservice.StartWorkflowExecutionRequest{
 		Namespace: b.Namespace, WorkflowId: id, RequestId: id, Identity: "bench", Input: payload,
 		WorkflowType: &commonpb.WorkflowType{Name: b.Scenario},
-		TaskQueue:    &taskqueuepb.TaskQueue{Name: b.prefix, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
-	})
+		TaskQueue:    b.queue(),
+	}
+	if b.play.attributes != nil {
+		request.SearchAttributes = b.play.attributes(id)
+	}
+	reply, err := b.api.StartWorkflowExecution(ctx, request)
 	if err != nil {
 		return "", fmt.Errorf("start %s: %w", id, err)
 	}

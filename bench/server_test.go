@@ -15,7 +15,7 @@ import (
 func TestScenariosOnTheServer(t *testing.T) {
 	counts := map[string]int{
 		"empty": 20, "activity1": 20, "activity10": 5, "fanout100": 2, "signal": 20, "query": 30, "update": 30, "standalone": 20,
-		"storm": 50, "fanout10000": 300, "overload": 0, sdkScenario: 20,
+		"storm": 50, "fanout10000": 300, "overload": 0, "list": 50, sdkScenario: 20,
 	}
 	at := startServer(t)
 	for name, count := range counts {
