@@ -177,7 +177,7 @@ func pendingActivity(a *activity.State, now time.Time) *workflowpb.PendingActivi
 		LastStartedTime:         timestamp(a.StartedTime),
 		LastHeartbeatTime:       timestamp(a.LastHeartbeatTime),
 		LastFailure:             a.LastFailure,
-		LastWorkerIdentity:      a.Identity,
+		LastWorkerIdentity:      a.LastWorker(),
 		LastAttemptCompleteTime: timestamp(a.LastAttemptComplete),
 		Paused:                  a.Paused,
 		Priority:                a.Priority,

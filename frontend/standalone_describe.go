@@ -39,7 +39,7 @@ func activityInfo(run *standalone.Run, now time.Time) *activitypb.ActivityExecut
 		LastHeartbeatTime:       timestamp(a.LastHeartbeatTime),
 		TotalHeartbeatCount:     i.Heartbeats,
 		LastAttemptCompleteTime: timestamp(run.LastAttemptComplete()),
-		LastWorkerIdentity:      a.Identity,
+		LastWorkerIdentity:      a.LastWorker(),
 		SdkName:                 i.SDKName,
 		SdkVersion:              i.SDKVersion,
 		EagerExecutionAccepted:  s.Eager,

@@ -164,6 +164,7 @@ func activityFields(c *coder, a *activity.State) {
 	number(c, 29, &a.House)
 	c.bool(30, &a.GivenDelay)
 	pointer(c, 31, &a.ResetOptions, activityOptionsFields)
+	c.str(32, &a.HeartbeatIdentity)
 }
 
 func activityPauseFields(c *coder, p *activity.Pause) {

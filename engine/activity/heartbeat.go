@@ -36,8 +36,9 @@ func (s *State) RecordHeartbeat(env *engine.Env, stamp int64, details *commonpb.
 		if !sameDetails(s.HeartbeatDetails, details) {
 			next.HeartbeatDetails = details
 		}
-		// Identity stays the poller's: ActivityTaskStarted names who took the
-		// attempt, and a heartbeat may come from another process (AT-73).
+		if next.HeartbeatIdentity = identity; identity == s.Identity {
+			next.HeartbeatIdentity = ""
+		}
 	})
 	return step, s.heard(), nil
 }

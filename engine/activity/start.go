@@ -39,6 +39,7 @@ func (s *State) Start(now time.Time, stamp int64, p *engine.Poller) (*State, err
 		next.StartedTime = now
 		next.RequestID = p.RequestID
 		next.Identity = p.Identity
+		next.HeartbeatIdentity = ""
 		next.ControlTaskQueue = p.ControlTaskQueue
 		next.DeploymentName = p.DeploymentName
 		next.DeploymentVersion = p.DeploymentVersion

@@ -80,6 +80,10 @@ type State struct {
 	ControlTaskQueue  string
 	DeploymentName    string
 	DeploymentVersion string
+	// HeartbeatIdentity is who sent the latest heartbeat of the attempt, when that
+	// was another than who took it (AT-120): a heartbeat by id may come from
+	// anywhere. ActivityTaskStarted names Identity all the same.
+	HeartbeatIdentity string
 
 	// LastHeartbeatTime is when the running attempt last reported; zero before
 	// its first report. HeartbeatDetails live across attempts until replaced.
@@ -118,6 +122,15 @@ type State struct {
 	// Inside a workflow: the scheduled event and the history batch it is in.
 	ScheduledEventID int64
 	BatchID          int64
+}
+
+// LastWorker is the identity that was last heard of: who took the attempt, or
+// sent a heartbeat since.
+func (s *State) LastWorker() string {
+	if s.HeartbeatIdentity != "" {
+		return s.HeartbeatIdentity
+	}
+	return s.Identity
 }
 
 // readyTime is when the activity may first be handed out.

@@ -52,6 +52,7 @@ var Unrecorded = map[string]string{
 	"Activity.DeploymentVersion":   "likewise",
 	"Activity.LastHeartbeatTime":   "heartbeats leave no events",
 	"Activity.HeartbeatDetails":    "likewise",
+	"Activity.HeartbeatIdentity":   "likewise",
 	"Activity.HeartbeatFloor":      "the time of loading",
 	"Activity.LastFailure":         "attempts leave no events before the last one ends",
 	"Activity.LastAttemptComplete": "likewise",
