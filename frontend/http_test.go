@@ -69,6 +69,31 @@ func same(t *testing.T, got, want string) {
 	}
 }
 
+// What is wrong with a body is said by line and column of the body, not of the
+// decoder's source.
+func TestHTTPSyntaxErrors(t *testing.T) {
+	server := newGateway(t, newEdge(t), HTTPOptions{})
+	for body, want := range map[string]string{
+		`7`:                             "syntax error (line 1:1): unexpected token 7",
+		`{"workflowType":7}`:            "syntax error (line 1:17): unexpected token 7",
+		`{"input":{"payloads":7}}`:      "syntax error (line 1:22): unexpected token 7",
+		`{"workflowType":{"name":[]}}`:  "(line 1:25): invalid value for string type: [",
+		`{"workflowType":`:              "unexpected EOF",
+		`{"searchAttributes":{"x": 7}}`: "(line 1:22): unknown field \"x\"",
+		`{"memo":{"fields":7}}`:         "syntax error (line 1:19): unexpected token 7",
+		`{"memo":{"fields":{"a":7}}} x`: "syntax error (line 1:29): invalid value x",
+	} {
+		code, answer, _ := request(t, server, "POST", "/api/v1/namespaces/ns/workflows/w", body)
+		var st struct{ Message string }
+		if err := json.Unmarshal([]byte(answer), &st); err != nil {
+			t.Fatal(err)
+		}
+		if code != 400 || !strings.Contains(st.Message, want) || strings.Contains(answer, ".go") {
+			t.Errorf("%s: %d %s, want %q", body, code, answer, want)
+		}
+	}
+}
+
 // H-30 to H-34 of service.md 1.6.
 func TestHTTP(t *testing.T) {
 	e := newEdge(t)

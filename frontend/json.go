@@ -3,8 +3,10 @@ package frontend
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"regexp"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	commonpb "go.temporal.io/api/common/v1"
@@ -76,8 +78,19 @@ func (j jsonFormat) Unmarshal(data []byte, v any) error {
 	if !ok {
 		return json.Unmarshal(data, v)
 	}
-	return temporalproto.CustomJSONUnmarshalOptions{Metadata: j.metadata()}.Unmarshal(data, m)
+	err := temporalproto.CustomJSONUnmarshalOptions{Metadata: j.metadata()}.Unmarshal(data, m)
+	if err != nil {
+		if text := err.Error(); decoderPlace.MatchString(text) {
+			return errors.New(decoderPlace.ReplaceAllString(text, ""))
+		}
+	}
+	return err
 }
+
+// decoderPlace is where in its own source the decoder of the API's module found a
+// token unexpected. That is nothing to a caller, and names folders of the machine
+// that the server was built on.
+var decoderPlace = regexp.MustCompile(` \(in [^()]*\.go:\d+\)`)
 
 // NewDecoder implements runtime.Marshaler. A body is one message; io.EOF tells
 // that there is none.
