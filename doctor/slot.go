@@ -186,13 +186,16 @@ func (e *examiner) readMessage(s *slot, r store.Entry) error {
 }
 
 func (e *examiner) readFeed(s *slot, r store.Entry) error {
-	if _, _, err := record.ParseFeedKey(r.Key); err != nil {
+	run, _, err := record.ParseFeedKey(r.Key)
+	if err != nil {
 		return err
 	}
-	v, err := record.DecodeVisibility(r.Value)
-	if err != nil {
-		e.bad(err, row(r.Key))
-		return nil
+	v := &engine.VisibilityRecord{Run: run}
+	if len(r.Value) > 0 {
+		if v, err = record.DecodeVisibility(r.Value); err != nil {
+			e.bad(err, row(r.Key))
+			return nil
+		}
 	}
 	e.placed(v.Run.ID, r.Key)
 	if was := s.feed[v.Run]; was == nil || was.Version <= v.Version {

@@ -267,7 +267,8 @@ func TestGoldenKeys(t *testing.T) {
 		"key-deadline":   DeadlineKey(sampleTime, sampleRun),
 		"key-task":       TaskKey(&sampleTask),
 		"key-outbox":     OutboxKey(7, FirstSequence(3)),
-		"key-feed":       FeedKey(7, FirstSequence(3)),
+		"key-feed":       NumberedFeedKey(7, FirstSequence(3)),
+		"key-feed-run":   FeedKey(sampleRun),
 		"key-meta":       MetaKey(store.SystemSlot, "namespace", "default"),
 	} {
 		full := append([]byte{byte(key.Family), byte(key.Slot >> 8), byte(key.Slot)}, key.Name...)

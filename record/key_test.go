@@ -205,20 +205,22 @@ func TestDeadlineRows(t *testing.T) {
 	}
 }
 
-// The last number of a slot's feed can be acknowledged too.
-func TestDeleteFeed(t *testing.T) {
-	for _, through := range []uint64{0, 1, 1 << 32, math.MaxUint64} {
-		var b store.Batch
-		record.DeleteFeed(&b, 3, through)
-		op := b.Ops[0]
-		if !bytes.Equal(op.Key.Name, record.FeedKey(3, 0).Name) {
-			t.Fatalf("through %d: begins at %x", through, op.Key.Name)
+// A row of the feed names a run, or a number if an older release wrote it.
+func TestParseFeedKey(t *testing.T) {
+	for _, want := range []engine.RunKey{
+		{ID: engine.ID{Archetype: 1}},
+		{ID: engine.ID{NamespaceID: "n\x00", Archetype: 2, Name: "a"}, RunID: "r"},
+		{ID: engine.ID{NamespaceID: "0d5ec7a1-5b6e-4f0f-9a55-111111111111", Archetype: 1}, RunID: "0d5ec7a1-5b6e-4f0f-9a55-222222222222"},
+	} {
+		got, sequence, err := record.ParseFeedKey(record.FeedKey(want))
+		if err != nil || got != want || sequence != 0 {
+			t.Errorf("%v was read as %v, %d, %v", want, got, sequence, err)
 		}
-		for _, n := range []uint64{through - 1, through, through + 1} {
-			gone := bytes.Compare(record.FeedKey(3, n).Name, op.Until) < 0
-			if gone != (n <= through) {
-				t.Errorf("through %d: %d removed is %v", through, n, gone)
-			}
+	}
+	for _, want := range []uint64{1, record.FirstSequence(1), record.FirstSequence(1 << 24), math.MaxUint64} {
+		run, sequence, err := record.ParseFeedKey(record.NumberedFeedKey(3, want))
+		if err != nil || run != (engine.RunKey{}) || sequence != want {
+			t.Errorf("%d was read as %v, %d, %v", want, run, sequence, err)
 		}
 	}
 }
@@ -239,8 +241,12 @@ func FuzzParseKeys(f *testing.F) {
 		again(t, name, record.DeadlineKey(due, run), err)
 		_, _, err = record.ParseOutboxKey(store.Key{Family: store.FamilyOutbox, Name: name})
 		corruptOrNil(t, err)
-		_, _, err = record.ParseFeedKey(store.Key{Family: store.FamilyFeed, Name: name})
-		corruptOrNil(t, err)
+		run, sequence, err := record.ParseFeedKey(store.Key{Family: store.FamilyFeed, Name: name})
+		if sequence != 0 {
+			again(t, name, record.NumberedFeedKey(0, sequence), err)
+		} else {
+			again(t, name, record.FeedKey(run), err)
+		}
 		_, err = record.ParseTaskKey(store.Key{Family: store.FamilyTask, Name: name})
 		corruptOrNil(t, err)
 		kind, n, err := record.ParseMetaKey(store.Key{Family: store.FamilyMeta, Name: name})

@@ -81,8 +81,8 @@ func (r *nameReader) queue() (q engine.TaskQueue) {
 	return q
 }
 
-// The rows of the outbox and of the feed are numbered in each slot. The numbers
-// only grow, also across a restart that finds the family empty, because the epoch
+// The changes in outbox and feed are numbered in each slot. The numbers only
+// grow, also across a restart that finds the family empty, because the epoch
 // makes their upper half: the index ignores what it has seen.
 
 // FirstSequence is the first number the owner of an epoch uses in each of its
@@ -99,20 +99,35 @@ func ParseOutboxKey(key store.Key) (slot store.Slot, sequence uint64, err error)
 	return parseSequenceKey(store.FamilyOutbox, key)
 }
 
-// FeedKey names a change for the visibility index, made in the slot.
-func FeedKey(slot store.Slot, sequence uint64) store.Key {
+// FeedKey names the row that says that a run has changed since the visibility
+// index last had it. Its value is FeedValue: the change is read from the run's
+// state when the index needs it again. Only of a run that is gone it is the last
+// change itself, as EncodeVisibility makes it.
+func FeedKey(key engine.RunKey) store.Key {
+	return store.Key{Family: store.FamilyFeed, Slot: SlotOf(key.ID), Name: appendRun(make([]byte, 0, nameSize(key)), key)}
+}
+
+// NumberedFeedKey names a change of the index as releases wrote it that kept
+// each as a row of its own, with the change itself as the value. They are read
+// and removed, and not written any more.
+func NumberedFeedKey(slot store.Slot, sequence uint64) store.Key {
 	return sequenceKey(store.FamilyFeed, slot, sequence)
 }
 
-// ParseFeedKey is the inverse of FeedKey.
-func ParseFeedKey(key store.Key) (slot store.Slot, sequence uint64, err error) {
-	return parseSequenceKey(store.FamilyFeed, key)
-}
-
-// DeleteFeed removes the changes of a slot up to and including the sequence:
-// the index has them on stable storage.
-func DeleteFeed(b *store.Batch, slot store.Slot, through uint64) {
-	b.DeleteRange(FeedKey(slot, 0), append(FeedKey(slot, through).Name, 0))
+// ParseFeedKey takes either apart: the run, or, of a numbered row, the sequence,
+// which is never 0.
+func ParseFeedKey(key store.Key) (run engine.RunKey, sequence uint64, err error) {
+	const sequenceBytes = 8 // a run's name is longer
+	if len(key.Name) == sequenceBytes {
+		_, sequence, err = parseSequenceKey(store.FamilyFeed, key)
+		if err == nil && sequence == 0 {
+			err = corrupt("sequence 0 in the feed of slot %d", key.Slot)
+		}
+		return run, sequence, err
+	}
+	r := expect(key, store.FamilyFeed)
+	run = r.run()
+	return run, 0, r.end(key)
 }
 
 func sequenceKey(family store.Family, slot store.Slot, sequence uint64) store.Key {

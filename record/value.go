@@ -90,7 +90,8 @@ func DecodeMessage(value []byte) (*engine.Message, error) {
 	return decode(kindMessage, value, messageFields)
 }
 
-// EncodeVisibility is the value under FeedKey.
+// EncodeVisibility is the value under NumberedFeedKey, and under FeedKey for a
+// run that is gone.
 func EncodeVisibility(v *engine.VisibilityRecord) []byte {
 	return encode(kindVisibility, v, visibilityFields)
 }
@@ -102,6 +103,9 @@ func DecodeVisibility(value []byte) (*engine.VisibilityRecord, error) {
 
 // DeadlineValue is the value under DeadlineKey: the name says it all.
 var DeadlineValue = []byte{}
+
+// FeedValue is the value under FeedKey: what has changed is in the run's state.
+var FeedValue = []byte{}
 
 // metaMessages is the field number of the first message of a meta value; its
 // texts come before.

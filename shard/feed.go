@@ -25,10 +25,36 @@ func (s *shard) feedChange(h *held, v *engine.VisibilityRecord) {
 	b.feed = append(b.feed, FeedEntry{Slot: h.entry.slot, Record: v})
 }
 
+// fedChange is a change that was given to the index and not acknowledged.
+type fedChange struct {
+	seq uint64
+	run engine.RunKey
+	// numbered: an older release wrote it, as a row of its own.
+	numbered bool
+}
+
+// sealFeed gives a change its number and has the run's row in the feed. While
+// that is there, because of an earlier change, there is nothing to write: it
+// says no more than that the index lacks something. (A row for each change,
+// with the change in it, was a seventh of all bytes written.)
 func (s *shard) sealFeed(b *batch, f *FeedEntry) {
 	f.Seq = s.nextSequence()
-	b.rows.Put(record.FeedKey(f.Slot, f.Seq), record.EncodeVisibility(f.Record))
-	s.fed[f.Slot] = append(s.fed[f.Slot], f.Seq)
+	run := f.Record.Run
+	switch _, there := s.unfed[run]; {
+	case f.Record.Deleted:
+		b.rows.Put(record.FeedKey(run), record.EncodeVisibility(f.Record))
+	case !there:
+		b.rows.Put(record.FeedKey(run), record.FeedValue)
+	}
+	s.feeding(f.Slot, fedChange{seq: f.Seq, run: run})
+}
+
+// feeding notes a change that the index is given.
+func (s *shard) feeding(slot store.Slot, c fedChange) {
+	s.fed[slot] = append(s.fed[slot], c)
+	if !c.numbered {
+		s.unfed[c.run] = c.seq
+	}
 }
 
 // nextSequence numbers the rows of outbox and feed. One count serves all slots
@@ -39,46 +65,76 @@ func (s *shard) nextSequence() uint64 {
 	return n
 }
 
-// feedDone removes the rows the index has on stable storage.
+// feedDone removes the rows of the runs whose last change the index has on
+// stable storage.
 func (s *shard) feedDone(p FeedPosition) {
-	rows := s.fed[p.Slot]
+	changes := s.fed[p.Slot]
 	n := 0
-	for n < len(rows) && rows[n] <= p.Seq {
-		s.lazy.Delete(record.FeedKey(p.Slot, rows[n]))
+	for n < len(changes) && changes[n].seq <= p.Seq {
+		switch c := &changes[n]; {
+		case c.numbered:
+			s.lazy.Delete(record.NumberedFeedKey(p.Slot, c.seq))
+		case s.unfed[c.run] == c.seq:
+			delete(s.unfed, c.run)
+			s.lazy.Delete(record.FeedKey(c.run))
+		}
 		n++
 	}
-	if n == len(rows) {
+	if n == len(changes) {
 		delete(s.fed, p.Slot)
 	} else {
-		s.fed[p.Slot] = rows[n:]
+		s.fed[p.Slot] = changes[n:]
 	}
 	s.lazyAdded()
 }
 
-// recoverFeed gives the index again what it has not acknowledged.
+// recoverFeed gives the index again what it has not acknowledged. The changes
+// get new numbers, larger than any it has seen.
 func (s *shard) recoverFeed(ctx context.Context) error {
 	const chunk = 1000
 	from, to := record.Family(store.FamilyFeed, s.slots)
 	var entries []FeedEntry
 	var bad error
 	err := s.store.Scan(ctx, from, to, func(e store.Entry) bool {
-		slot, seq, err := record.ParseFeedKey(e.Key)
-		if err == nil {
-			var v *engine.VisibilityRecord
-			if v, err = record.DecodeVisibility(e.Value); err == nil {
-				s.fed[slot] = append(s.fed[slot], seq)
-				if entries = append(entries, FeedEntry{Slot: slot, Seq: seq, Record: v}); len(entries) == chunk {
-					s.opt.Feed.Append(entries)
-					entries = nil
-				}
-				return true
-			}
+		f, err := s.recoverChange(ctx, e)
+		if err != nil {
+			bad = fmt.Errorf("visibility change %v: %w", e.Key, err)
+			return false
 		}
-		bad = fmt.Errorf("visibility change %v: %w", e.Key, err)
-		return false
+		if f.Record == nil {
+			return true
+		}
+		if entries = append(entries, f); len(entries) == chunk {
+			s.opt.Feed.Append(entries)
+			entries = nil
+		}
+		return true
 	})
 	if len(entries) > 0 {
 		s.opt.Feed.Append(entries)
 	}
 	return errors.Join(err, bad)
+}
+
+// recoverChange is the change that a row of the feed is about; without a record
+// when there is nothing left of it.
+func (s *shard) recoverChange(ctx context.Context, e store.Entry) (f FeedEntry, err error) {
+	f.Slot = e.Key.Slot
+	run, seq, err := record.ParseFeedKey(e.Key)
+	if err != nil {
+		return f, err
+	}
+	c := fedChange{seq: seq, run: run, numbered: seq != 0}
+	if !c.numbered {
+		c.seq = s.nextSequence()
+	}
+	if f.Seq = c.seq; len(e.Value) > 0 {
+		f.Record, err = record.DecodeVisibility(e.Value)
+	} else if f.Record, err = recordOf(ctx, s.store, run); f.Record == nil && err == nil {
+		s.lazy.Delete(record.FeedKey(run)) // left over with a run that was never whole
+		s.lazyAdded()
+		return f, nil
+	}
+	s.feeding(f.Slot, c)
+	return f, err
 }

@@ -3,14 +3,17 @@ package shard
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
 )
 
@@ -122,12 +125,71 @@ func TestFeedIsRepeatedUntilAcknowledged(t *testing.T) {
 	w.advance(2 * time.Second)
 	before := w.feed.entries
 	w.crash()
-	if len(w.feed.entries) != 1 || w.feed.entries[0].Seq != before[1].Seq {
+	if len(w.feed.entries) != 1 || !reflect.DeepEqual(w.feed.entries[0].Record, before[1].Record) {
 		t.Errorf("given again: %v", w.feed.entries)
 	}
 	w.do("c", "", startOf("c"))
-	if got := w.feed.entries[1].Seq; got <= before[1].Seq {
+	if got := w.feed.entries[1].Seq; w.feed.entries[0].Seq <= before[1].Seq || got <= w.feed.entries[0].Seq {
 		t.Errorf("sequence %d after %d: it must grow across a restart", got, before[1].Seq)
+	}
+}
+
+// While the index lacks one change of a run, its next ones need no row: the row
+// goes when the index has the last. A run that is gone leaves its last change.
+func TestFeedHasOneRowForARun(t *testing.T) {
+	w := newWorld(t)
+	run := w.do("a", "", startOf("a")).(*workflow.Started).RunID
+	w.do("a", run, &workflow.Terminate{Request: &workflowservice.TerminateWorkflowExecutionRequest{}})
+	if rows := w.rows(store.FamilyFeed); len(rows) != 1 || len(rows[0].Value) != 0 {
+		t.Fatalf("after two changes the feed has %v", rows)
+	}
+	first := w.feed.entries[0]
+	w.host.FeedDone([]FeedPosition{{first.Slot, first.Seq}})
+	w.advance(2 * time.Second)
+	if rows := w.rows(store.FamilyFeed); len(rows) != 1 {
+		t.Fatalf("with a change that the index lacks the feed has %v", rows)
+	}
+	w.crash()
+	if len(w.feed.entries) != 1 || w.feed.entries[0].Record.Status != enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED {
+		t.Fatalf("given again: %v", w.feed.entries)
+	}
+	w.do("a", run, &workflow.Delete{})
+	w.crash()
+	if n := len(w.feed.entries); n != 1 || !w.feed.entries[0].Record.Deleted {
+		t.Fatalf("given again: %v", w.feed.entries)
+	}
+	last := w.feed.entries[0]
+	w.host.FeedDone([]FeedPosition{{last.Slot, last.Seq}})
+	w.advance(2 * time.Second)
+	if rows := w.rows(store.FamilyFeed); len(rows) != 0 {
+		t.Errorf("the index has everything, and the feed has %v", rows)
+	}
+}
+
+// What an older release has left, a row for each change, is given and removed.
+func TestNumberedFeedIsRead(t *testing.T) {
+	w := newWorld(t)
+	w.do("a", "", startOf("a"))
+	made := w.feed.entries[0]
+	w.host.FeedDone([]FeedPosition{{made.Slot, made.Seq}})
+	w.advance(2 * time.Second)
+	s := w.host.shardOf(idOf("a"))
+	var b store.Batch
+	b.Put(record.NumberedFeedKey(made.Slot, made.Seq), record.EncodeVisibility(made.Record))
+	stored := make(chan error, 1)
+	s.inbox.report(func() { s.store.Commit(&b, func(err error) { stored <- err }) })
+	w.settle()
+	if err := <-stored; err != nil {
+		t.Fatal(err)
+	}
+	w.crash()
+	if len(w.feed.entries) != 1 || w.feed.entries[0].Seq != made.Seq || w.feed.entries[0].Record.Run != made.Record.Run {
+		t.Fatalf("given again: %v", w.feed.entries)
+	}
+	w.host.FeedDone([]FeedPosition{{made.Slot, made.Seq}})
+	w.advance(2 * time.Second)
+	if rows := w.rows(store.FamilyFeed); len(rows) != 0 {
+		t.Errorf("the index has everything, and the feed has %v", rows)
 	}
 }
 

@@ -97,3 +97,30 @@ func recordsOf(ctx context.Context, st store.Shard, slot store.Slot) (records []
 	}
 	return records, err
 }
+
+// recordOf reads the row of one run; nil when there is no such run.
+func recordOf(ctx context.Context, st store.Shard, run engine.RunKey) (*engine.VisibilityRecord, error) {
+	m := machineOf(run.Archetype)
+	if m == nil {
+		return nil, errArchetype
+	}
+	loading, found := m.load(run), false
+	var bad error
+	from, to := record.StateRows(run)
+	err := st.Scan(ctx, from, to, func(e store.Entry) bool {
+		var key record.StateKey
+		if key, bad = record.ParseStateKey(e.Key); bad != nil || !loading.shown(key.Part) {
+			return false // those that are shown come first
+		}
+		loading.Add(e)
+		found = true
+		return true
+	})
+	if err == nil {
+		err = bad
+	}
+	if err != nil || !found {
+		return nil, err
+	}
+	return loading.visibility()
+}

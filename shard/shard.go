@@ -68,7 +68,11 @@ type shard struct {
 	lazySince time.Time
 	deferrals deferrals
 	sequence  uint64
-	fed       map[store.Slot][]uint64 // feed rows not acknowledged
+	// fed are the changes the index has not acknowledged, oldest first, and unfed
+	// the last of each run among them. Invariant: a run is in unfed exactly while
+	// its row in the feed is stored, or in a batch on its way there.
+	fed   map[store.Slot][]fedChange
+	unfed map[engine.RunKey]uint64
 
 	watching int // watchers of all runs
 	reading  int
@@ -112,7 +116,8 @@ func newShard(h *Host, index int, slots store.SlotRange, st store.Shard, aside m
 		aside:    aside,
 		open:     newBatch(1),
 		sequence: record.FirstSequence(st.Epoch()),
-		fed:      make(map[store.Slot][]uint64),
+		fed:      make(map[store.Slot][]fedChange),
+		unfed:    make(map[engine.RunKey]uint64),
 	}
 	s.backlog.queues = make(map[engine.TaskQueue]*queue)
 	s.backlog.depths.of = make(map[engine.TaskQueue]int)

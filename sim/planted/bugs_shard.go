@@ -47,7 +47,7 @@ var shardBugs = []bug{
 	},
 	{
 		name: "feed-not-written", what: "a change for the index is in memory only", hunter: bySim,
-		edits: []edit{{"shard/feed.go", "b.rows.Put(record.FeedKey(f.Slot, f.Seq), record.EncodeVisibility(f.Record))", "_ = f.Record"}},
+		edits: []edit{{"shard/feed.go", "b.rows.Put(record.FeedKey(run), record.FeedValue)", "_ = run"}},
 	},
 	{
 		name: "lost-wake-up", what: "who waits for a run is not told of its changes", hunter: hunter{tests: "./shard Follow|Wait|Watch -timeout 30s"},
