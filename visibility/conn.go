@@ -123,16 +123,36 @@ type stmt struct {
 func (s *stmt) close() error { return s.raw.Close() }
 
 func (s *stmt) named(args []driver.Value) []driver.NamedValue {
-	s.args = s.args[:0]
-	for i, value := range args {
-		s.args = append(s.args, driver.NamedValue{Ordinal: i + 1, Value: value})
-	}
+	s.begin()
+	s.add(args...)
 	return s.args
 }
 
 func (s *stmt) exec(args ...driver.Value) error {
 	_, err := s.raw.(driver.StmtExecContext).ExecContext(context.Background(), s.named(args))
 	return err
+}
+
+// begin, add and run are exec for many arguments. run also returns the id of the
+// last row put in, ever, and how many rows were changed.
+func (s *stmt) begin() { s.args = s.args[:0] }
+
+func (s *stmt) add(args ...driver.Value) {
+	for _, value := range args {
+		s.args = append(s.args, driver.NamedValue{Ordinal: len(s.args) + 1, Value: value})
+	}
+}
+
+func (s *stmt) run() (last, changed int64, err error) {
+	result, err := s.raw.(driver.StmtExecContext).ExecContext(context.Background(), s.args)
+	if err != nil {
+		return 0, 0, err
+	}
+	last, err = result.LastInsertId()
+	if err == nil {
+		changed, err = result.RowsAffected()
+	}
+	return last, changed, err
 }
 
 // number returns the first column of the first row; ok is false without a row.

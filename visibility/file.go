@@ -100,7 +100,7 @@ func (f *file) prepare(c *conn, path string, absent bool, readers int, verifyByt
 }
 
 func create(c *conn) error {
-	if err := c.exec("BEGIN IMMEDIATE;" + schema); err != nil {
+	if err := c.exec("BEGIN IMMEDIATE;" + schema + statistics); err != nil {
 		return err
 	}
 	return c.exec("PRAGMA application_id=" + strconv.Itoa(applicationID) + "; PRAGMA user_version=" + strconv.Itoa(schemaVersion) + "; COMMIT")

@@ -66,7 +66,7 @@ func timestamp(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t.Truncate(time.Microsecond))
 }
 
-// row is what upsertRun takes, in its order.
+// row is what insertRuns takes for each, in its order.
 type row [22]driver.Value
 
 // Places in a row that others refer to.

@@ -215,8 +215,11 @@ func (s *statement) scalar(a attribute, e filter.Expr) error {
 		negative = e.Not
 		s.startsWith(a.column, e.Not, e.Prefix.Text)
 	}
-	if negative && a.name == "CloseTime" {
+	switch {
+	case negative && a.name == "CloseTime":
 		s.add(" AND NOT " + a.absent)
+	case !negative && a.name == "ExecutionStatus":
+		s.add(alsoOfStatus(values))
 	}
 	s.add(")")
 	return nil

@@ -149,7 +149,7 @@ func unlisted(archetype engine.Archetype, details []byte) ([]driver.Value, error
 // sameSchema returns errDamaged unless the file's tables and indexes are those
 // of this release, to the letter.
 func sameSchema(c *conn) error {
-	var want []string
+	want := slices.Clone(statisticsTables)
 	for _, statement := range strings.Split(schema, ";\n") {
 		if text := strings.TrimSpace(statement); strings.HasPrefix(text, "CREATE") {
 			want = append(want, text)

@@ -8,16 +8,15 @@ import (
 	"slices"
 
 	enumspb "go.temporal.io/api/enums/v1"
-
-	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/engine/searchattr"
 )
 
 // writer puts rows into a file. It belongs to the indexer's goroutine.
 type writer struct {
 	conn *conn
 	// statements, prepared once.
-	upsert, find, remove, removeValues, insertValue, namespace, field, position *stmt
+	update, find, remove, removeValues, namespace, field, position *stmt
+	// runs and values put many rows in at once.
+	runs, values inserts
 
 	// namespaces and fields are the numbers that stand for names in the file.
 	// Forgotten when a transaction fails: it may have made some of them.
@@ -41,8 +40,10 @@ func newWriter(c *conn) (*writer, error) {
 		into *(*stmt)
 		text string
 	}{
-		{&w.upsert, upsertRun}, {&w.find, findRun}, {&w.remove, deleteRun}, {&w.removeValues, deleteValues},
-		{&w.insertValue, insertValue}, {&w.namespace, insertNamespace}, {&w.field, insertField}, {&w.position, setPosition},
+		{&w.update, updateRun}, {&w.find, findRun}, {&w.remove, deleteRun}, {&w.removeValues, deleteValues},
+		{&w.namespace, insertNamespace}, {&w.field, insertField}, {&w.position, setPosition},
+		{&w.runs.one, insertRuns(1)}, {&w.runs.many, insertRuns(rowsAtOnce)},
+		{&w.values.one, insertValues(1)}, {&w.values.many, insertValues(rowsAtOnce)},
 	} {
 		prepared, err := c.prepare(s.text)
 		if err != nil {
@@ -59,7 +60,8 @@ func (w *writer) forget() {
 }
 
 func (w *writer) closeStatements() (err error) {
-	for _, s := range []*stmt{w.upsert, w.find, w.remove, w.removeValues, w.insertValue, w.namespace, w.field, w.position} {
+	for _, s := range []*stmt{w.update, w.find, w.remove, w.removeValues, w.namespace, w.field, w.position,
+		w.runs.one, w.runs.many, w.values.one, w.values.many} {
 		if s != nil {
 			err = errors.Join(err, s.close())
 		}
@@ -88,77 +90,6 @@ func (w *writer) transaction(body func() error) error {
 	// SQLite may have rolled back by itself; that is fine.
 	_ = w.conn.exec("ROLLBACK")
 	return err
-}
-
-// put writes records, one transaction for all of them. They are in the file but
-// not on stable storage afterwards.
-func (w *writer) put(records []*engine.VisibilityRecord, namespaces Namespaces) error {
-	err := w.transaction(func() error {
-		for _, r := range records {
-			if err := w.putOne(r, namespaces); err != nil {
-				return fmt.Errorf("index run %s: %w", r.Run.RunID, err)
-			}
-		}
-		return nil
-	})
-	if err == nil {
-		w.written.rows.Add(uint64(len(records)))
-	}
-	return err
-}
-
-func (w *writer) putOne(r *engine.VisibilityRecord, namespaces Namespaces) error {
-	namespace, err := w.namespaceID(r.Run.NamespaceID)
-	if err != nil {
-		return err
-	}
-	if r.Deleted {
-		return w.delete(namespace, r)
-	}
-	values, err := makeRow(namespace, r)
-	if err != nil {
-		return err
-	}
-	id, written, err := w.upsert.number(values[:]...)
-	if err != nil || !written { // not written: the row is newer
-		return err
-	}
-	if err := w.removeValues.exec(id); err != nil {
-		return err
-	}
-	return w.putValues(id, namespace, r, namespaces.ByID(r.Run.NamespaceID))
-}
-
-func (w *writer) delete(namespace int64, r *engine.VisibilityRecord) error {
-	id, found, err := w.find.number(r.Run.RunID, namespace, int64(r.Run.Archetype), r.Run.Name)
-	if err != nil || !found {
-		return err
-	}
-	return errors.Join(w.removeValues.exec(id), w.remove.exec(id))
-}
-
-func (w *writer) putValues(id, namespace int64, r *engine.VisibilityRecord, ns *engine.Namespace) error {
-	fields := r.SearchAttributes.GetIndexedFields()
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		kind, ok := kindOf(ns, name, fields[name])
-		if !ok || name == searchattr.Division { // a column of its own
-			continue
-		}
-		values := indexed(fields[name], kind)
-		if len(values) == 0 {
-			continue
-		}
-		field, err := w.fieldID(fieldKey{namespace: namespace, name: name, kind: kind})
-		if err != nil {
-			return err
-		}
-		for _, value := range values {
-			if err := w.insertValue.exec(id, field, value); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 func (w *writer) namespaceID(uuid string) (int64, error) {

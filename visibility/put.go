@@ -1,0 +1,193 @@
+package visibility
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/searchattr"
+)
+
+// rowsAtOnce is how many rows a statement puts in where there are many: what a
+// statement costs apart from its rows is a third of the cost of one row.
+const rowsAtOnce = 16
+
+// inserts puts rows into one table: many at a time as long as there are so many.
+type inserts struct{ one, many *stmt }
+
+// valueRow is a row of table value: the run's id, the field's, the value.
+type valueRow [3]driver.Value
+
+// put writes records, one transaction for all of them; no two are of one run.
+// They are in the file but not on stable storage afterwards.
+//
+// Most runs are new to the index: their rows are put in many at a time, without
+// looking whether one is there. Where fewer came in than were put in, some were
+// there, and each is looked up.
+func (w *writer) put(records []*engine.VisibilityRecord, namespaces Namespaces) error {
+	err := w.transaction(func() error {
+		p := putting{writer: w, namespaces: namespaces}
+		for _, r := range records {
+			if err := p.add(r); err != nil {
+				return fmt.Errorf("index run %s: %w", r.Run.RunID, err)
+			}
+		}
+		return p.finish()
+	})
+	if err == nil {
+		w.written.rows.Add(uint64(len(records)))
+	}
+	return err
+}
+
+// putting is a put under way.
+type putting struct {
+	*writer
+	namespaces Namespaces
+	// records whose rows are still to be put in.
+	records []*engine.VisibilityRecord
+	rows    []row
+	values  []valueRow // likewise
+}
+
+func (p *putting) add(r *engine.VisibilityRecord) error {
+	namespace, err := p.namespaceID(r.Run.NamespaceID)
+	if err != nil {
+		return err
+	}
+	if r.Deleted {
+		return p.delete(namespace, r)
+	}
+	made, err := makeRow(namespace, r)
+	if err != nil {
+		return err
+	}
+	p.records, p.rows = append(p.records, r), append(p.rows, made)
+	if len(p.rows) < rowsAtOnce {
+		return nil
+	}
+	return p.putRows(p.runs.many, len(p.rows))
+}
+
+func (p *putting) finish() error {
+	for len(p.rows) > 0 {
+		if err := p.putRows(p.runs.one, 1); err != nil {
+			return err
+		}
+	}
+	for _, v := range p.values {
+		if err := p.writer.values.one.exec(v[:]...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putRows puts the first n rows in.
+func (p *putting) putRows(insert *stmt, n int) error {
+	insert.begin()
+	for i := range n {
+		insert.add(p.rows[i][:]...)
+	}
+	last, inserted, err := insert.run()
+	if err != nil {
+		return err
+	}
+	// Ids are given in turn.
+	next := last - inserted + 1
+	for i, r := range p.records[:n] {
+		id := next + int64(i)
+		if inserted < int64(n) {
+			present, err := p.renew(&p.rows[i], next, last)
+			if err != nil {
+				return err
+			}
+			if id = present; id == 0 {
+				continue
+			}
+		}
+		if err := p.addValues(id, r, p.rows[i][rowNamespace].(int64)); err != nil {
+			return err
+		}
+	}
+	p.records, p.rows = append(p.records[:0], p.records[n:]...), append(p.rows[:0], p.rows[n:]...)
+	return nil
+}
+
+// renew finds the row of a run; from to last are the ids of those that have just
+// come in. One that was there before gets the new content, unless it is newer:
+// then the result is 0.
+func (p *putting) renew(r *row, from, last int64) (id int64, err error) {
+	id, found, err := p.find.number(r[rowRunID], r[rowNamespace], r[rowArchetype], r[rowWorkflowID])
+	switch {
+	case err != nil:
+		return 0, err
+	case !found:
+		return 0, fmt.Errorf("%w: no row of run %v", errDamaged, r[rowRunID])
+	case id >= from && id <= last:
+		return id, nil
+	}
+	p.update.begin()
+	p.update.add(r[:]...)
+	p.update.add(id)
+	if _, changed, err := p.update.run(); err != nil || changed == 0 {
+		return 0, err
+	}
+	return id, p.removeValues.exec(id)
+}
+
+func (w *writer) delete(namespace int64, r *engine.VisibilityRecord) error {
+	id, found, err := w.find.number(r.Run.RunID, namespace, int64(r.Run.Archetype), r.Run.Name)
+	if err != nil || !found {
+		return err
+	}
+	if err := w.removeValues.exec(id); err != nil {
+		return err
+	}
+	return w.remove.exec(id)
+}
+
+// addValues notes the values under which a run is found.
+func (p *putting) addValues(id int64, r *engine.VisibilityRecord, namespace int64) error {
+	fields := r.SearchAttributes.GetIndexedFields()
+	if len(fields) == 0 {
+		return nil
+	}
+	ns := p.namespaces.ByID(r.Run.NamespaceID)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		kind, ok := kindOf(ns, name, fields[name])
+		if !ok || name == searchattr.Division { // a column of its own
+			continue
+		}
+		values := indexed(fields[name], kind)
+		if len(values) == 0 {
+			continue
+		}
+		field, err := p.fieldID(fieldKey{namespace: namespace, name: name, kind: kind})
+		if err != nil {
+			return err
+		}
+		for _, value := range values {
+			if err := p.addValue(valueRow{id, field, value}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *putting) addValue(v valueRow) error {
+	if p.values = append(p.values, v); len(p.values) < rowsAtOnce {
+		return nil
+	}
+	many := p.writer.values.many
+	many.begin()
+	for _, v := range p.values {
+		many.add(v[:]...)
+	}
+	p.values = p.values[:0]
+	_, _, err := many.run()
+	return err
+}
