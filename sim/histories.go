@@ -18,7 +18,7 @@ import (
 // must be shown what is durable and no more, and all that was durable before it
 // asked (I1, I2).
 func (w *world) readHistory(id engine.ID) {
-	how := w.chance.IntN(5)
+	how := w.chance.IntN(6)
 	w.converse(w.between(time.Second, 2*time.Minute), func(c *caller, p *process) {
 		var key engine.RunKey
 		var last int64
@@ -33,6 +33,8 @@ func (w *world) readHistory(id engine.ID) {
 			w.readOneEvent(c, p, key, 1+w.chance.Int64N(last))
 		case 2:
 			w.followHistory(c, p, key, last)
+		case 3:
+			w.awaitClosing(c, p, key)
 		default:
 			w.readPages(c, p, key, 1, last)
 		}
@@ -136,6 +138,20 @@ func (w *world) followHistory(c *caller, p *process, key engine.RunKey, seen int
 	case open:
 		w.broken("a long poll of %s for what follows event %d is answered, and nothing does", short(key), seen)
 	}
+}
+
+// awaitClosing waits for the closing event.
+func (w *world) awaitClosing(c *caller, p *process, key engine.RunKey) {
+	encoded, err := p.host.Closing(c, key)
+	if err != nil {
+		w.mayFail(c, key, "wait for the end of", err)
+		return
+	}
+	var h historypb.History
+	if err := proto.Unmarshal(encoded, &h); err != nil || len(h.Events) != 1 {
+		w.broken("the closing event of %s: %d events, %v", short(key), len(h.Events), err)
+	}
+	w.wasRead(key, h.Events, encoded)
 }
 
 // wasRead: what a reader was shown is what the disk has at this moment, to the

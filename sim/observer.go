@@ -242,11 +242,13 @@ func (o *observer) history(img *memstore.Image, run engine.RunKey, to int64) []*
 
 // bytes reads the events first to last of a run from the disk as they are encoded.
 func (o *observer) bytes(img *memstore.Image, run engine.RunKey, first, last int64) (encoded []byte) {
-	from, to := record.HistoryRows(run, first, last+1)
+	from, to := record.HistoryRows(run, 0, last+1)
 	for _, value := range img.Range(from, to) {
 		batch, err := record.OpenHistory(value)
 		o.must(err)
-		encoded = append(encoded, batch.Bytes...)
+		if batch.Last >= first {
+			encoded = append(encoded, batch.Range(max(first, batch.First), min(last, batch.Last))...)
+		}
 	}
 	return encoded
 }

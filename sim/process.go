@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
-
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/matching"
 	"github.com/perdure/perdure/shard"
@@ -59,7 +57,7 @@ func (w *world) boot() {
 		CacheRuns:  1 + w.chance.IntN(30),
 		IdleAfter:  w.between(100*time.Millisecond, 30*time.Second),
 		Window:     1 + w.chance.IntN(8),
-		Horizon:    w.rest.horizon(w.schedule),
+		Horizon:    w.horizon(),
 		MaxHorizon: 5 + w.chance.IntN(100),
 		Log:        w.log(),
 	})
@@ -229,7 +227,7 @@ func (n namespaces) ByID(id string) *engine.Namespace {
 		return nil
 	}
 	return &engine.Namespace{ID: namespaceID, Name: namespaceName, Retention: n.retention,
-		SearchAttributes: map[string]enumspb.IndexedValueType{"Step": enumspb.INDEXED_VALUE_TYPE_KEYWORD}}
+		SearchAttributes: searchAttributes}
 }
 
 // ByName implements shard.Namespaces.

@@ -49,10 +49,6 @@ func (w *world) query(id engine.ID) {
 	})
 }
 
-func payloads(text string) *commonpb.Payloads {
-	return &commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: []byte(text)}}}
-}
-
 func (w *world) queryAnswered(key engine.RunKey, question string, least int64, answer string) {
 	seen, repeated, _ := strings.Cut(answer, "/")
 	events, err := strconv.ParseInt(seen, 10, 64)

@@ -34,13 +34,20 @@ func drawRests(s *schedule) rest {
 
 // horizon is how far ahead a server of this world reads deadlines. Each look at
 // the disk for them costs as much as a hundred other events, so that worlds
-// with long rests look seldom.
-func (r rest) horizon(s *schedule) time.Duration {
-	if r.spell == 0 || r.longest <= time.Minute {
-		return s.between(2*time.Second, 10*time.Minute)
+// with long rests look seldom, and so does one that has healed.
+func (w *world) horizon() time.Duration {
+	switch longest := w.rest.longest; {
+	case w.healed:
+		return w.between(longestSleep/2, 2*longestSleep)
+	case w.shortsighted():
+		return w.between(2*time.Second, 10*time.Minute)
+	default:
+		return w.between(longest/24, longest)
 	}
-	return s.between(r.longest/24, r.longest)
 }
+
+// shortsighted: the servers of this world look for deadlines often.
+func (w *world) shortsighted() bool { return w.rest.spell == 0 || w.rest.longest <= time.Minute }
 
 // rests lets the world come to rest from time to time.
 func (w *world) rests() {

@@ -12,7 +12,6 @@ import (
 	commandpb "go.temporal.io/api/command/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
-	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	updatepb "go.temporal.io/api/update/v1"
@@ -29,6 +28,7 @@ type script struct {
 	heeds bool
 	// next is the type of the run that continues it.
 	next string
+	seed uint64
 }
 
 type stepKind int
@@ -47,6 +47,12 @@ const (
 	stepRace      // a timer started and cancelled at once, an activity likewise
 	stepHeartbeat // a workflow task that asks for the next one, as local activities do
 	stepBad       // commands that cannot be carried out
+	stepSleep     // for minutes, hours or a day
+	stepLocal     // local activities
+	stepMany      // a crowd of timers
+	stepRichChild // a child with everything
+	stepTellChild // a child that is signaled or canceled
+	stepFar       // who cannot be reached, or the workflow itself
 	stepKinds     // how many
 
 	endComplete
@@ -77,10 +83,10 @@ func scriptOf(workflowType string) script {
 	depth, _ := strconv.Atoi(parts[2])
 	continues, _ := strconv.Atoi(parts[3])
 	r := rand.New(rand.NewPCG(seed, uint64(depth)))
-	s := script{heeds: r.IntN(2) == 0, last: endComplete}
+	s := script{heeds: r.IntN(2) == 0, last: endComplete, seed: seed}
 	for range 1 + r.IntN(4) {
 		k := stepKind(r.IntN(int(stepKinds)))
-		if k == stepChild && depth > 1 {
+		if (k == stepChild || k == stepRichChild || k == stepTellChild) && depth > 1 {
 			k = stepActivities
 		}
 		s.steps = append(s.steps, step{kind: k, n: 1 + r.IntN(3), seed: r.Uint64N(1000)})
@@ -99,7 +105,7 @@ func scriptOf(workflowType string) script {
 
 // past is what a history says about the things a script does.
 type past struct {
-	run        string
+	id, run    string
 	activities map[string]*activityPast // by activity id
 	timers     map[string]*timerPast    // by timer id
 	children   map[string]*bool         // closed, by workflow id
@@ -127,9 +133,9 @@ type timerPast struct {
 	over    bool
 }
 
-func read(run string, events []*historypb.HistoryEvent) *past {
+func read(id, run string, events []*historypb.HistoryEvent) *past {
 	p := &past{
-		run: run, activities: map[string]*activityPast{}, timers: map[string]*timerPast{},
+		id: id, run: run, activities: map[string]*activityPast{}, timers: map[string]*timerPast{},
 		children: map[string]*bool{}, others: map[string]*bool{}, byID: map[int64]*bool{},
 		markers: map[string]bool{}, scheduled: map[int64]*activityPast{}, updates: map[string]bool{},
 		admitted: map[string]*updatepb.Request{},
@@ -255,7 +261,7 @@ func (s script) decide(p *past, namespace string) []*commandpb.Command {
 			return commands
 		}
 	}
-	return append(commands, s.end())
+	return append(commands, s.end(p.run))
 }
 
 // decide says what a step does now, and whether it is over.
@@ -292,7 +298,8 @@ func (st step) decide(p *past, name, namespace string) (commands []*commandpb.Co
 		return cancelTimerStep(p, name)
 	case stepUpsert:
 		if !p.markers[name] {
-			commands = append(commands, marker(name), upsertMemo(name), upsertAttributes(name))
+			commands = append(commands, marker(name), upsertMemo(name),
+				upsert(attributes(rand.New(rand.NewPCG(st.seed, uint64(st.n))))))
 		}
 		return commands, true
 	case stepRace:
@@ -305,65 +312,62 @@ func (st step) decide(p *past, name, namespace string) (commands []*commandpb.Co
 		}
 		return commands, true
 	case stepBad:
-		// The first attempt is refused, later ones do better.
-		if !p.failed && p.attempt <= 1 && !p.markers[name] {
-			return []*commandpb.Command{badCommand(st.n)}, false
-		}
+		// The first attempt is refused, see script.spoils; later ones do better.
 		if !p.markers[name] {
 			commands = append(commands, marker(name))
 		}
 		return commands, true
 	}
+	return st.further(p, name)
+}
+
+// further is decide for the longer steps.
+func (st step) further(p *past, name string) (commands []*commandpb.Command, over bool) {
+	switch st.kind {
+	case stepSleep:
+		return sleepStep(p, name, st)
+	case stepLocal:
+		return localStep(p, name, st)
+	case stepMany:
+		return manyStep(p, name, st)
+	case stepRichChild:
+		return richChildStep(p, name, st)
+	case stepTellChild:
+		return tellChildStep(p, name, st)
+	case stepFar:
+		return farStep(p, name, st)
+	}
 	return nil, true
 }
 
-// beats reports whether the script is at a step that asks for a further
-// workflow task before it goes on.
-func (s script) beats(p *past) bool {
+// at is the step the script has come to, if there is one of that kind that
+// leaves a marker and has not yet.
+func (s script) at(kind stepKind, p *past) (st step, is bool) {
 	for i, st := range s.steps {
 		name := fmt.Sprint("s", i)
-		if st.kind == stepHeartbeat && !p.markers[name] {
-			return p.tasks%3 != 0
+		if st.kind == kind && !p.markers[name] {
+			return st, true
 		}
 		if _, over := st.decide(p, name, namespaceName); !over {
-			return false
+			return st, false
 		}
 	}
-	return false
+	return step{}, false
 }
 
-func upsertMemo(name string) *commandpb.Command {
-	return &commandpb.Command{
-		CommandType: enumspb.COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES,
-		Attributes: &commandpb.Command_ModifyWorkflowPropertiesCommandAttributes{ModifyWorkflowPropertiesCommandAttributes: &commandpb.ModifyWorkflowPropertiesCommandAttributes{
-			UpsertedMemo: &commonpb.Memo{Fields: map[string]*commonpb.Payload{"step": {Data: []byte(name)}}}}},
-	}
+// beats reports whether the script asks for a further workflow task before it
+// goes on.
+func (s script) beats(p *past) bool {
+	_, is := s.at(stepHeartbeat, p)
+	return is && p.tasks%3 != 0
 }
 
-func upsertAttributes(name string) *commandpb.Command {
-	return &commandpb.Command{
-		CommandType: enumspb.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
-		Attributes: &commandpb.Command_UpsertWorkflowSearchAttributesCommandAttributes{UpsertWorkflowSearchAttributesCommandAttributes: &commandpb.UpsertWorkflowSearchAttributesCommandAttributes{
-			SearchAttributes: &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{"Step": {
-				Metadata: map[string][]byte{"encoding": []byte("json/plain"), "type": []byte("Keyword")}, Data: []byte(`"` + name + `"`)}}}}},
+// spoils is the completion that cannot be carried out, if it is time for one.
+func (s script) spoils(p *past) *bad {
+	if st, is := s.at(stepBad, p); is && !p.failed && p.attempt <= 1 {
+		return &badOnes[(st.seed+uint64(st.n)*1000)%uint64(len(badOnes))]
 	}
-}
-
-// badCommand is one of several that the server must refuse.
-func badCommand(n int) *commandpb.Command {
-	switch n {
-	case 1:
-		return startTimer("", time.Second)
-	case 2:
-		return &commandpb.Command{
-			CommandType: enumspb.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK,
-			Attributes: &commandpb.Command_RequestCancelActivityTaskCommandAttributes{
-				RequestCancelActivityTaskCommandAttributes: &commandpb.RequestCancelActivityTaskCommandAttributes{ScheduledEventId: 9999}},
-		}
-	}
-	return &commandpb.Command{CommandType: enumspb.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK,
-		Attributes: &commandpb.Command_ScheduleActivityTaskCommandAttributes{
-			ScheduleActivityTaskCommandAttributes: &commandpb.ScheduleActivityTaskCommandAttributes{ActivityId: "x"}}}
+	return nil
 }
 
 // raceStep starts a timer that is about to fire when it is cancelled, and
@@ -379,20 +383,12 @@ func raceStep(p *past, name string, st step) ([]*commandpb.Command, bool) {
 		return commands, false
 	}
 	if !fired && (closed || slow) {
-		commands = append(commands, &commandpb.Command{
-			CommandType: enumspb.COMMAND_TYPE_CANCEL_TIMER,
-			Attributes: &commandpb.Command_CancelTimerCommandAttributes{CancelTimerCommandAttributes: &commandpb.CancelTimerCommandAttributes{
-				TimerId: name + ".t"}},
-		})
+		commands = append(commands, cancelTimer(name+".t"))
 		fired = true
 	}
 	for _, x := range []*activityPast{a, b} {
 		if fired && !x.closed && !x.cancelled {
-			commands = append(commands, &commandpb.Command{
-				CommandType: enumspb.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK,
-				Attributes: &commandpb.Command_RequestCancelActivityTaskCommandAttributes{
-					RequestCancelActivityTaskCommandAttributes: &commandpb.RequestCancelActivityTaskCommandAttributes{ScheduledEventId: x.scheduledID}},
-			})
+			commands = append(commands, cancelActivity(x.scheduledID))
 		}
 	}
 	return commands, fired && closed && slow
@@ -413,7 +409,17 @@ func activityStep(p *past, id string, seed uint64) ([]*commandpb.Command, bool) 
 			MaximumAttempts: int32(1 + r.IntN(4)), NonRetryableErrorTypes: []string{"hopeless"},
 		},
 		RequestEagerExecution: r.IntN(4) == 0,
-		Priority:              &commonpb.Priority{PriorityKey: int32(r.IntN(6))},
+		Priority:              &commonpb.Priority{PriorityKey: int32(r.IntN(6)), FairnessKey: []string{"", "", "f0", "f1"}[r.IntN(4)]},
+		Input:                 payloads(id), Header: header(id),
+	}
+	switch r.IntN(8) {
+	case 0:
+		attributes.RetryPolicy.MaximumInterval = durationpb.New(2 * time.Second)
+		attributes.RetryPolicy.NonRetryableErrorTypes = []string{"TemporalTimeout:StartToClose", "TemporalTimeout:Heartbeat"}
+	case 1:
+		attributes.RetryPolicy, attributes.ScheduleToCloseTimeout = nil, durationpb.New(30*time.Second)
+	case 2:
+		attributes.StartToCloseTimeout, attributes.ScheduleToCloseTimeout = nil, durationpb.New(20*time.Second)
 	}
 	if r.IntN(2) == 0 {
 		attributes.HeartbeatTimeout = durationpb.New(2 * time.Second)
@@ -424,10 +430,7 @@ func activityStep(p *past, id string, seed uint64) ([]*commandpb.Command, bool) 
 	if r.IntN(4) == 0 {
 		attributes.ScheduleToStartTimeout = durationpb.New(5 * time.Second)
 	}
-	return []*commandpb.Command{{
-		CommandType: enumspb.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK,
-		Attributes:  &commandpb.Command_ScheduleActivityTaskCommandAttributes{ScheduleActivityTaskCommandAttributes: attributes},
-	}}, false
+	return []*commandpb.Command{scheduleActivity(attributes)}, false
 }
 
 func timerStep(p *past, id string, d time.Duration) ([]*commandpb.Command, bool) {
@@ -435,22 +438,6 @@ func timerStep(p *past, id string, d time.Duration) ([]*commandpb.Command, bool)
 		return nil, t.over
 	}
 	return []*commandpb.Command{startTimer(id, d)}, false
-}
-
-func startTimer(id string, d time.Duration) *commandpb.Command {
-	return &commandpb.Command{
-		CommandType: enumspb.COMMAND_TYPE_START_TIMER,
-		Attributes: &commandpb.Command_StartTimerCommandAttributes{StartTimerCommandAttributes: &commandpb.StartTimerCommandAttributes{
-			TimerId: id, StartToFireTimeout: durationpb.New(d)}},
-	}
-}
-
-func marker(name string) *commandpb.Command {
-	return &commandpb.Command{
-		CommandType: enumspb.COMMAND_TYPE_RECORD_MARKER,
-		Attributes: &commandpb.Command_RecordMarkerCommandAttributes{RecordMarkerCommandAttributes: &commandpb.RecordMarkerCommandAttributes{
-			MarkerName: name}},
-	}
 }
 
 func childStep(p *past, name string, st step) ([]*commandpb.Command, bool) {
@@ -464,17 +451,13 @@ func childStep(p *past, name string, st step) ([]*commandpb.Command, bool) {
 	policies := []enumspb.ParentClosePolicy{
 		enumspb.PARENT_CLOSE_POLICY_TERMINATE, enumspb.PARENT_CLOSE_POLICY_ABANDON, enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
 	}
-	return []*commandpb.Command{{
-		CommandType: enumspb.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION,
-		Attributes: &commandpb.Command_StartChildWorkflowExecutionCommandAttributes{
-			StartChildWorkflowExecutionCommandAttributes: &commandpb.StartChildWorkflowExecutionCommandAttributes{
-				WorkflowId:          id,
-				WorkflowType:        &commonpb.WorkflowType{Name: typeOf(st.seed, 2, 1)},
-				TaskQueue:           &taskqueuepb.TaskQueue{Name: workflowQueueName, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
-				ParentClosePolicy:   policies[st.seed%3],
-				WorkflowTaskTimeout: durationpb.New(10 * time.Second),
-			}},
-	}}, false
+	return []*commandpb.Command{startChild(&commandpb.StartChildWorkflowExecutionCommandAttributes{
+		WorkflowId:          id,
+		WorkflowType:        &commonpb.WorkflowType{Name: typeOf(st.seed, 2, 1)},
+		TaskQueue:           &taskqueuepb.TaskQueue{Name: workflowQueueName, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
+		ParentClosePolicy:   policies[st.seed%3],
+		WorkflowTaskTimeout: durationpb.New(10 * time.Second),
+	})}, false
 }
 
 func otherStep(p *past, name string, st step, namespace string) ([]*commandpb.Command, bool) {
@@ -483,19 +466,11 @@ func otherStep(p *past, name string, st step, namespace string) ([]*commandpb.Co
 	}
 	to := &commonpb.WorkflowExecution{WorkflowId: workflowID(int(st.seed % workflowIDs))}
 	if st.kind == stepCancelOther {
-		return []*commandpb.Command{{
-			CommandType: enumspb.COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION,
-			Attributes: &commandpb.Command_RequestCancelExternalWorkflowExecutionCommandAttributes{
-				RequestCancelExternalWorkflowExecutionCommandAttributes: &commandpb.RequestCancelExternalWorkflowExecutionCommandAttributes{
-					Namespace: namespace, WorkflowId: to.WorkflowId, Control: name}},
-		}}, false
+		return []*commandpb.Command{cancelExternal(&commandpb.RequestCancelExternalWorkflowExecutionCommandAttributes{
+			Namespace: namespace, WorkflowId: to.WorkflowId, Control: name})}, false
 	}
-	return []*commandpb.Command{{
-		CommandType: enumspb.COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION,
-		Attributes: &commandpb.Command_SignalExternalWorkflowExecutionCommandAttributes{
-			SignalExternalWorkflowExecutionCommandAttributes: &commandpb.SignalExternalWorkflowExecutionCommandAttributes{
-				Namespace: namespace, Execution: to, SignalName: fmt.Sprint("from-", p.run, "-", name), Control: name}},
-	}}, false
+	return []*commandpb.Command{signalExternal(&commandpb.SignalExternalWorkflowExecutionCommandAttributes{
+		Namespace: namespace, Execution: to, SignalName: fmt.Sprint("from-", p.run, "-", name), Control: name})}, false
 }
 
 // cancelActivityStep schedules an activity, and asks to cancel it when a timer
@@ -506,11 +481,7 @@ func cancelActivityStep(p *past, name string, st step) ([]*commandpb.Command, bo
 	commands = append(commands, more...)
 	a, t := p.activities[name], p.timers[name+".t"]
 	if a != nil && t != nil && t.over && !closed && !a.cancelled {
-		commands = append(commands, &commandpb.Command{
-			CommandType: enumspb.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK,
-			Attributes: &commandpb.Command_RequestCancelActivityTaskCommandAttributes{
-				RequestCancelActivityTaskCommandAttributes: &commandpb.RequestCancelActivityTaskCommandAttributes{ScheduledEventId: a.scheduledID}},
-		})
+		commands = append(commands, cancelActivity(a.scheduledID))
 	}
 	return commands, closed
 }
@@ -524,32 +495,5 @@ func cancelTimerStep(p *past, name string) ([]*commandpb.Command, bool) {
 	if !short || long {
 		return commands, long
 	}
-	return append(commands, &commandpb.Command{
-		CommandType: enumspb.COMMAND_TYPE_CANCEL_TIMER,
-		Attributes: &commandpb.Command_CancelTimerCommandAttributes{CancelTimerCommandAttributes: &commandpb.CancelTimerCommandAttributes{
-			TimerId: name + ".long"}},
-	}), true
-}
-
-func (s script) end() *commandpb.Command {
-	switch s.last {
-	case endFail:
-		return &commandpb.Command{
-			CommandType: enumspb.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION,
-			Attributes: &commandpb.Command_FailWorkflowExecutionCommandAttributes{FailWorkflowExecutionCommandAttributes: &commandpb.FailWorkflowExecutionCommandAttributes{
-				Failure: &failurepb.Failure{Message: "as scripted"}}},
-		}
-	case endContinue:
-		return &commandpb.Command{
-			CommandType: enumspb.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION,
-			Attributes: &commandpb.Command_ContinueAsNewWorkflowExecutionCommandAttributes{ContinueAsNewWorkflowExecutionCommandAttributes: &commandpb.ContinueAsNewWorkflowExecutionCommandAttributes{
-				WorkflowType: &commonpb.WorkflowType{Name: s.next},
-				TaskQueue:    &taskqueuepb.TaskQueue{Name: workflowQueueName},
-			}},
-		}
-	}
-	return &commandpb.Command{
-		CommandType: enumspb.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION,
-		Attributes:  &commandpb.Command_CompleteWorkflowExecutionCommandAttributes{CompleteWorkflowExecutionCommandAttributes: &commandpb.CompleteWorkflowExecutionCommandAttributes{}},
-	}
+	return append(commands, cancelTimer(name+".long")), true
 }

@@ -69,10 +69,11 @@ func (w *world) unpauseAlone(id engine.ID) {
 
 // unpauseSingles lets what is paused go on, once everything has healed.
 func (w *world) unpauseSingles() {
-	for n := range activityIDs {
-		w.unpauseAlone(aloneID(n))
+	for _, x := range w.singles.order {
+		if x.state != nil && x.state.Open() && x.state.Activity.Paused {
+			w.unpauseAlone(x.key.ID)
+		}
 	}
-	w.after(20*time.Second, w.unpauseSingles)
 }
 
 func (w *world) startAlone(id engine.ID) {

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	commandpb "go.temporal.io/api/command/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
@@ -220,12 +221,15 @@ func (wk *worker) decide(t *workflow.TaskStarted, poller engine.Poller) {
 	if len(history) == 0 {
 		return // deleted meanwhile
 	}
-	past := read(t.Token.Run.RunID, history)
+	past := read(t.Token.Run.Name, t.Token.Run.RunID, history)
 	past.attempt = t.Attempt
 	script := scriptOf(t.WorkflowType)
 	commands := script.decide(past, namespaceName)
 	beats := script.beats(past)
-	if beats {
+	switch {
+	case t.Attempt > patientAttempts: // it gives up what cannot be done, against a limit say
+		commands, beats = []*commandpb.Command{script.giveUp()}, false
+	case beats:
 		commands = nil
 	}
 	pause := wk.between(time.Millisecond, 100*time.Millisecond)
@@ -252,7 +256,13 @@ func (wk *worker) decide(t *workflow.TaskStarted, poller engine.Poller) {
 		Commands: commands, Identity: wk.name, Namespace: namespaceName,
 		ReturnNewWorkflowTask: wk.oneIn(2), ForceCreateNewWorkflowTask: beats,
 	}
-	if !beats {
+	in := &workflow.CompleteWorkflowTask{Token: token, Request: request, Poller: poller}
+	wk.describeItself(request)
+	switch spoiled := script.spoils(past); {
+	case spoiled != nil:
+		request.Commands, request.Messages, request.ForceCreateNewWorkflowTask = spoiled.commands, spoiled.messages, false
+		wk.spoiled[in] = spoiled.name
+	case !beats:
 		wk.answerUpdates(request, t, past)
 	}
 	wk.answerQueries(request, t)
@@ -263,7 +273,6 @@ func (wk *worker) decide(t *workflow.TaskStarted, poller engine.Poller) {
 			ScheduleToStartTimeout: durationpb.New(5 * time.Second),
 		}
 	}
-	in := &workflow.CompleteWorkflowTask{Token: token, Request: request, Poller: poller}
 	wk.after(pause, func() { wk.complete(in, 0) })
 	if wk.strikes(faultWorkerTwice) {
 		wk.after(pause+wk.between(0, 50*time.Millisecond), func() { wk.complete(in, 0) })
@@ -283,6 +292,9 @@ func (wk *worker) complete(in *workflow.CompleteWorkflowTask, tries int) {
 		done, ok := reply.(*workflow.TaskCompleted)
 		if !ok || err != nil {
 			return
+		}
+		if wrong := wk.spoiled[in]; wrong != "" {
+			wk.broken("a completion is accepted: %s", wrong)
 		}
 		if done.Task != nil {
 			wk.work(done.Task, in.Poller)
@@ -329,7 +341,11 @@ func (wk *worker) ending(ref workflow.ActivityRef, t *workflow.ActivityStarted) 
 	case 0, 1:
 		return &workflow.FailActivity{Ref: ref, Identity: wk.name, Failure: applicationFailure("try again", "passing")}
 	case 2:
-		return &workflow.FailActivity{Ref: ref, Identity: wk.name, Failure: applicationFailure("give up", "hopeless")}
+		in := &workflow.FailActivity{Ref: ref, Identity: wk.name, Failure: failures[wk.chance.IntN(len(failures))]}
+		if wk.oneIn(2) {
+			in.HeartbeatDetails = payloads("at the end")
+		}
+		return in
 	}
 	return &workflow.CompleteActivity{Ref: ref, Identity: wk.name, Result: &commonpb.Payloads{
 		Payloads: []*commonpb.Payload{{Data: []byte(fmt.Sprint(t.Token.ScheduledEventID, "/", t.Attempt))}}}}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/sim/linear"
 	"github.com/perdure/perdure/store/memstore"
 )
@@ -54,7 +55,9 @@ type world struct {
 	image     *memstore.Image // the disk while it is down
 	lives     int
 
-	workers   []*worker
+	workers []*worker
+	// spoiled are completions that must be refused, and what is wrong with them.
+	spoiled   map[*workflow.CompleteWorkflowTask]string
 	callers   []*caller // whose calls wait inside the server
 	rest      rest
 	retention time.Duration
@@ -78,6 +81,7 @@ func newWorld(o options) *world {
 	if o.crashEvery > 0 {
 		w.faults.crashEvery = o.crashEvery
 	}
+	w.spoiled = map[*workflow.CompleteWorkflowTask]string{}
 	w.auditor = newAuditor(w)
 	w.disk = newObserver(w)
 	w.singles = newSingles(w)
@@ -150,14 +154,13 @@ var forever = epoch.Add(10 * 365 * 24 * time.Hour)
 func (w *world) heal() {
 	w.say("everything heals")
 	w.healed, w.skew = true, 0
-	if w.process != nil && w.process.driver.Err() != nil {
+	if w.process != nil && (w.process.driver.Err() != nil || w.shortsighted()) {
 		w.crash()
 	}
 	if w.process == nil {
 		w.boot()
 	}
 	w.process.driver.SetFull(false)
-	w.unpauseSingles()
 	w.linearity.finish()
 	// A callback may wait for an hour, and a workflow sleeps for days. Who waits
 	// long is looked after seldom.
@@ -172,6 +175,7 @@ func (w *world) heal() {
 		w.now = to
 		w.check()
 		w.unpauseAll()
+		w.unpauseSingles()
 		w.linearity.closeRuns()
 		if w.disk.quiet() {
 			w.auditor.checkIndex()
