@@ -108,6 +108,9 @@ func resetRun(env *engine.Env, key engine.RunKey, current *Run, in *ResetWorkflo
 	if err := d.applyAgain(in.Read.later(current), in); err != nil {
 		return nil, err
 	}
+	if err := d.admitUnanswered(in); err != nil {
+		return nil, err
+	}
 	if err := d.afterReset(in.Request); err != nil {
 		return nil, err
 	}

@@ -3,8 +3,10 @@ package workflow
 import (
 	"google.golang.org/protobuf/proto"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	updatepb "go.temporal.io/api/update/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
@@ -100,8 +102,37 @@ func (d *draft) admittedAgain(ev *historypb.HistoryEvent, read *ResetHistory) *h
 	if req == nil || d.updates.get(req.GetMeta().GetUpdateId()) != nil {
 		return nil
 	}
+	return d.admission(req, ev.GetLinks())
+}
+
+// admitUnanswered admits what an earlier reset has admitted in the base run and
+// its worker has not answered, although it has completed a workflow task since:
+// by that it only asked for more time, as for a local activity that goes on. The
+// kept history does not tell it from an update that was rejected, but the state of
+// the base run does.
+func (d *draft) admitUnanswered(in *ResetWorkflow) error {
+	if !in.Base.Open() || excludedFromReset(in.Request)[enumspb.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE] {
+		return nil
+	}
+	r := &Replay{draft: d, origin: d.base.Key.RunID}
+	for _, id := range sorted(in.Base.Updates) {
+		req := in.Read.requests[id]
+		if in.Base.Updates[id].AcceptedEventID != 0 || d.updates.get(id) != nil || req == nil {
+			continue
+		}
+		ev := d.admission(req, nil)
+		d.append(ev)
+		if err := r.event(ev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// admission is the event by which a reset admits an update.
+func (d *draft) admission(req *updatepb.Request, links []*commonpb.Link) *historypb.HistoryEvent {
 	again := d.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED)
-	again.Links = ev.GetLinks()
+	again.Links = links
 	again.Attributes = &historypb.HistoryEvent_WorkflowExecutionUpdateAdmittedEventAttributes{
 		WorkflowExecutionUpdateAdmittedEventAttributes: &historypb.WorkflowExecutionUpdateAdmittedEventAttributes{
 			Request: req,
