@@ -31,7 +31,8 @@ import (
 type Options struct {
 	// Scenario is one of Scenarios.
 	Scenario string
-	// Concurrency is how many workflows are in flight. Defaults to 64.
+	// Concurrency is how many workflows are in flight. Defaults to 64, or what suits
+	// the scenario.
 	Concurrency int
 	// Count is how many workflows are run. Defaults to 10000.
 	Count int
@@ -177,7 +178,7 @@ func Scenarios() []string {
 
 func (o Options) withDefaults() Options {
 	if o.Concurrency <= 0 {
-		o.Concurrency = 64
+		o.Concurrency = cmp.Or(scenarios[o.Scenario].concurrency, 64)
 	}
 	if o.Count <= 0 {
 		if o.Count = scenarios[o.Scenario].count; o.Count == 0 {

@@ -6,8 +6,13 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	commandpb "go.temporal.io/api/command/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/workflowservice/v1"
 )
 
 // This file has the scenario of one workflow with very many activities.
@@ -72,6 +77,7 @@ func (w *waves) measure(ctx context.Context, b *bench, id string) error {
 	if err != nil {
 		return err
 	}
+	go m.stay(ctx, b.queue())                // where tasks come once one was refused
 	if err := m.signal(ctx, 1); err != nil { // for a task to begin with
 		return err
 	}
@@ -108,23 +114,56 @@ func (w *waves) measure(ctx context.Context, b *bench, id string) error {
 }
 
 // wave schedules activities and returns the workflow task that brings the last of
-// their results.
+// their results. An answer that is refused, because too many results were buffered
+// behind its task, is made good by the next task.
 func (m *memoir) wave(ctx context.Context, t *task, first, activities int) (*task, error) {
 	commands := make([]*commandpb.Command, activities)
 	for i := range commands {
 		commands[i] = activity(m.bench, first+i)
 	}
-	for done := 0; ; commands = nil {
-		if _, err := m.complete(ctx, t, commands, false); err != nil {
+	if _, err := m.complete(ctx, t, commands, false); err != nil {
+		return nil, err
+	}
+	for done := 0; ; {
+		t, err := m.next(ctx)
+		if err != nil {
 			return nil, err
 		}
-		var err error
-		if t, err = m.next(ctx); err != nil {
+		err = m.unseen(ctx, t, func(ev *historypb.HistoryEvent) {
+			if ev.EventType == enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED {
+				done++
+			}
+		})
+		if err != nil || done >= activities {
+			return t, err
+		}
+		if _, err := m.complete(ctx, t, nil, false); status.Code(err) != codes.NotFound && err != nil {
 			return nil, err
 		}
-		if done += count(t.History, enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED); done >= activities {
-			return t, nil
+	}
+}
+
+// unseen calls visit with the events that a workflow task brings and none before it
+// did. A worker that keeps its run is told only those, until a task is refused: the
+// next then has all of the history.
+func (m *memoir) unseen(ctx context.Context, t *task, visit func(*historypb.HistoryEvent)) error {
+	all := len(t.GetHistory().GetEvents()) > 0 && t.History.Events[0].EventId == 1
+	for page, token := t.GetHistory().GetEvents(), t.NextPageToken; ; {
+		for _, ev := range page {
+			if !all || ev.EventId > m.events {
+				m.events = ev.EventId
+				visit(ev)
+			}
 		}
+		if len(token) == 0 {
+			return nil
+		}
+		more, err := m.api.GetWorkflowExecutionHistory(ctx, &workflowservice.GetWorkflowExecutionHistoryRequest{
+			Namespace: m.Namespace, Execution: t.WorkflowExecution, NextPageToken: token})
+		if err != nil {
+			return fmt.Errorf("history of %s: %w", m.id, err)
+		}
+		page, token = more.GetHistory().GetEvents(), more.NextPageToken
 	}
 }
 

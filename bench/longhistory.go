@@ -13,6 +13,7 @@ import (
 	commandpb "go.temporal.io/api/command/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 )
@@ -402,28 +403,19 @@ func (m *memoir) signal(ctx context.Context, n int64) error {
 // completion that comes too late, because too many were buffered behind its task,
 // is made good by the next task.
 func (m *memoir) takeSignals(ctx context.Context, s *Storm) error {
-	seen := map[int64]bool{}
-	for len(seen) < s.Signals {
+	for seen := 0; seen < s.Signals; {
 		t, err := m.next(ctx)
 		if err != nil {
 			return err
 		}
 		s.Tasks++
-		for page := t.GetHistory().GetEvents(); ; {
-			for _, ev := range page {
-				if ev.GetWorkflowExecutionSignaledEventAttributes() != nil {
-					seen[ev.GetEventId()] = true
-				}
+		err = m.unseen(ctx, t, func(ev *historypb.HistoryEvent) {
+			if ev.GetWorkflowExecutionSignaledEventAttributes() != nil {
+				seen++
 			}
-			if len(t.NextPageToken) == 0 {
-				break
-			}
-			more, err := m.api.GetWorkflowExecutionHistory(ctx, &workflowservice.GetWorkflowExecutionHistoryRequest{
-				Namespace: m.Namespace, Execution: t.WorkflowExecution, NextPageToken: t.NextPageToken})
-			if err != nil {
-				return fmt.Errorf("history of %s: %w", m.id, err)
-			}
-			page, t.NextPageToken = more.GetHistory().GetEvents(), more.NextPageToken
+		})
+		if err != nil {
+			return err
 		}
 		_, err = m.api.RespondWorkflowTaskCompleted(ctx, &workflowservice.RespondWorkflowTaskCompletedRequest{
 			Namespace: m.Namespace, TaskToken: t.TaskToken, Identity: "bench"})

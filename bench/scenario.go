@@ -31,6 +31,8 @@ type scenario struct {
 	run func(ctx context.Context, benches ...*bench) (*Report, error)
 	// count is what Count defaults to, if not to 10000.
 	count int
+	// concurrency is what Concurrency defaults to, if not to 64.
+	concurrency int
 	// floors: run can do with a floor.
 	floors bool
 	// alone replaces all of the above: it starts its servers itself.
@@ -54,7 +56,7 @@ func init() {
 		"heartbeat":  {run: heartbeats, floors: true},
 		sdkScenario:  {one: sdkStartAndWait, prepare: startSDK},
 		// Three things a single run must stand; see fanout.go and longhistory.go.
-		"fanout10000": {run: fanOut, activities: true, floors: true, count: 10_000},
+		"fanout10000": {run: fanOut, activities: true, floors: true, count: 10_000, concurrency: 16},
 		"longhistory": {run: longHistory, count: 500_000},
 		"storm":       {run: storm},
 

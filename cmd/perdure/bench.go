@@ -35,7 +35,7 @@ func benchCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Scenario, "scenario", "activity1", "what each workflow does")
-	f.IntVar(&o.Concurrency, "concurrency", 64, "workflows in flight")
+	f.IntVar(&o.Concurrency, "concurrency", 0, "workflows in flight (default 64, or 16 in fanout10000)")
 	f.IntVar(&o.Count, "count", 0, "executions to run; events, in a long history (default 10000, or 500000 events)")
 	f.StringVar(&o.Address, "address", "", "gRPC address of a running server; none: one is started")
 	f.StringVar(&o.Namespace, "namespace", "default", "namespace to work in")
