@@ -29,7 +29,8 @@ const (
 	faultUnknownCommit = "commit of unknown outcome"
 	faultFailedCommit  = "commit not done"
 	faultSlowCommit    = "slow commit"
-	faultSlowWork      = "slow work (reads, turns)"
+	faultSlowWork      = "slow turn"
+	faultSlowRead      = "slow read"
 	faultLostRequest   = "request lost"
 	faultLostReply     = "reply lost"
 	faultPollGone      = "poller gone while waiting"
@@ -40,39 +41,55 @@ const (
 	faultWorkerWrong   = "worker answers with an outdated token"
 	faultWorkerFails   = "worker fails a workflow task"
 	faultReadError     = "read fails"
-	faultClockJump     = "clock jumps"
+	faultClockForward  = "clock jumps forward"
+	faultClockBack     = "clock jumps back"
 	faultDiskFull      = "disk full for a while"
 	faultDiskFails     = "disk fails for good, the server ends"
 	faultLongOutage    = "server down for minutes"
 	faultCleanStop     = "clean stop"
 
+	faultCrashBefore  = "crash while a batch is being synced"
+	faultCrashBetween = "crash after a sync, before anybody is told"
+	faultCrashAfter   = "crash while callers are being told"
+	faultUnsynced     = "batch not yet synced is lost in a crash"
+	faultTorn         = "batch torn by a crash"
+	faultTakeover     = "another owner takes the shards over"
+	faultFenced       = "write of a former owner refused"
+	faultRequestLate  = "request delayed, overtaken by later ones"
+	faultReplyLate    = "reply delayed, overtaken by later ones"
+	faultRequestTwice = "request comes twice"
+	faultMessageLate  = "message between executions delayed, overtaken by later ones"
+	faultMessageAgain = "message between executions comes again"
+	faultEmptyCache   = "everything leaves memory"
+	faultWorkerType   = "worker answers with a token of the wrong type"
+
 	faultCallbackBlocked = "callback held back"
 	faultCallbackUnheard = "report of a callback lost"
 )
 
-var allFaults = []string{
-	faultUnknownCommit, faultFailedCommit, faultSlowCommit, faultSlowWork, faultLostRequest, faultLostReply,
-	faultPollGone, faultHandoverGone, faultWorkerSilent, faultWorkerLate, faultWorkerTwice, faultWorkerWrong,
-	faultWorkerFails, faultReadError, faultClockJump,
-	faultDiskFull, faultDiskFails, faultLongOutage, faultCleanStop, faultCallbackBlocked, faultCallbackUnheard,
-}
+// observed are faults that are not drawn: they follow from others, and are counted
+// where they are seen.
+var observed = []string{faultCrash, faultUnsynced, faultTorn, faultFenced, faultSlowRead}
 
 // everyFault names all that is counted.
-func everyFault() []string { return append([]string{faultCrash}, allFaults...) }
+func everyFault() []string { return append(slices.Clone(observed), sortedKeys(usual)...) }
 
 // usual rates, one in so many.
 var usual = map[string]int{
 	faultUnknownCommit: 2000, faultFailedCommit: 2000, faultSlowCommit: 20, faultSlowWork: 100,
 	faultLostRequest: 100, faultLostReply: 100, faultPollGone: 10, faultHandoverGone: 30,
 	faultWorkerSilent: 40, faultWorkerLate: 40, faultWorkerTwice: 20, faultWorkerWrong: 40,
-	faultWorkerFails: 30, faultReadError: 3000, faultClockJump: 5,
+	faultWorkerFails: 30, faultReadError: 3000, faultClockForward: 10, faultClockBack: 10,
+	faultCrashBefore: 1500, faultCrashBetween: 1500, faultCrashAfter: 1500, faultTakeover: 10,
+	faultRequestLate: 50, faultReplyLate: 50, faultRequestTwice: 50, faultMessageLate: 20, faultMessageAgain: 30,
+	faultEmptyCache: 200, faultWorkerType: 40,
 	faultDiskFull: 20, faultDiskFails: 20, faultLongOutage: 10, faultCleanStop: 5,
 	faultCallbackBlocked: 10, faultCallbackUnheard: 10,
 }
 
 func drawFaults(s *schedule) faults {
 	f := faults{schedule: s, rates: map[string]int{}, counts: map[string]int{}}
-	for _, name := range allFaults {
+	for _, name := range sortedKeys(usual) {
 		switch s.chance.IntN(4) {
 		case 0: // never, in this world
 		case 1:
@@ -88,14 +105,17 @@ func drawFaults(s *schedule) faults {
 	return f
 }
 
-// strikes decides whether a fault happens now.
+// strikes decides whether a fault happens now, and counts it.
 func (w *world) strikes(name string) bool {
-	if w.healed || !w.oneIn(w.faults.rates[name]) {
+	if !w.draws(name) {
 		return false
 	}
 	w.faults.counts[name]++
 	return true
 }
+
+// draws is strikes for who counts where it shows what came of it.
+func (w *world) draws(name string) bool { return !w.healed && w.oneIn(w.faults.rates[name]) }
 
 // table lists how often each fault really happened.
 func (f *faults) table() string {
@@ -112,6 +132,8 @@ func (w *world) commitFault(store.Shard, *store.Batch) memstore.CommitFault {
 	if w.strikes(faultSlowCommit) {
 		delay = w.between(2*time.Millisecond, 300*time.Millisecond)
 	}
+	w.crashInFlight(delay)
+	w.emptyCache(delay)
 	switch {
 	case w.strikes(faultUnknownCommit):
 		fate := []memstore.Fate{memstore.Lost, memstore.Applied, memstore.AppliedLate}[w.chance.IntN(3)]
@@ -129,13 +151,21 @@ func (w *world) commitFault(store.Shard, *store.Batch) memstore.CommitFault {
 var errRead = errors.New("injected read error")
 
 func (w *world) readFault(key store.Key) memstore.ReadFault {
-	if key.Family == store.FamilyDeadline && !w.oneIn(50) {
-		return memstore.ReadFault{} // looked for slot by slot: one look is thousands of reads
+	w.reads++
+	if key.Family == store.FamilyDeadline && !w.oneIn(3) {
+		return memstore.ReadFault{} // one look at them is a read for each slot that has any
 	}
 	if w.process != nil && w.strikes(faultReadError) {
 		return memstore.ReadFault{Err: errRead}
 	}
 	return memstore.ReadFault{}
+}
+
+// emptyCache has everything leave memory that can, while a batch is under way.
+func (w *world) emptyCache(delay time.Duration) {
+	if p := w.process; p != nil && w.strikes(faultEmptyCache) {
+		w.after(w.between(0, 2*delay), p.living(p.host.Shrink))
+	}
 }
 
 // crashes lets the server crash from time to time.
@@ -173,6 +203,9 @@ func (w *world) disaster() {
 		// Fatal tells the server's owner to end it; until then it may do anything
 		// but acknowledge.
 		w.after(w.between(0, 100*time.Millisecond), p.living(w.crash))
+	case !p.stopping && !p.driver.Full() && p.driver.Err() == nil && w.strikes(faultTakeover):
+		w.takeOver()
+		return
 	case w.strikes(faultCleanStop):
 		w.stop()
 		return

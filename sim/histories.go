@@ -127,7 +127,7 @@ func (w *world) readOneEvent(c *caller, p *process, key engine.RunKey, id int64)
 func (w *world) followHistory(c *caller, p *process, key engine.RunKey, seen int64) {
 	var next int64
 	open := true
-	err := p.host.Follow(c, key, func(run *workflow.Run) bool { return run.Info.NextEventID > seen+1 }, func(run *workflow.Run) {
+	err := p.host.Follow(c, nil, key, func(run *workflow.Run) bool { return run.Info.NextEventID > seen+1 }, func(run *workflow.Run) {
 		next, open = run.Info.NextEventID, run.Open()
 	})
 	switch {
@@ -142,16 +142,16 @@ func (w *world) followHistory(c *caller, p *process, key engine.RunKey, seen int
 
 // awaitClosing waits for the closing event.
 func (w *world) awaitClosing(c *caller, p *process, key engine.RunKey) {
-	encoded, err := p.host.Closing(c, key)
+	closed, err := p.host.Closing(c, nil, key)
 	if err != nil {
 		w.mayFail(c, key, "wait for the end of", err)
 		return
 	}
 	var h historypb.History
-	if err := proto.Unmarshal(encoded, &h); err != nil || len(h.Events) != 1 {
+	if err := proto.Unmarshal(closed.Event, &h); err != nil || len(h.Events) != 1 {
 		w.broken("the closing event of %s: %d events, %v", short(key), len(h.Events), err)
 	}
-	w.wasRead(key, h.Events, encoded)
+	w.wasRead(key, h.Events, closed.Event)
 }
 
 // wasRead: what a reader was shown is what the disk has at this moment, to the

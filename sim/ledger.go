@@ -180,8 +180,8 @@ func (l *ledger) report() string {
 	for _, name := range slices.Sorted(slices.Values(everyFault())) {
 		fmt.Fprintf(&b, "| %s | %s |\n", name, thousands(uint64(total.Faults[name])))
 	}
-	fmt.Fprintf(&b, "\n%s histories of %s calls, %s of them open, were checked for linearizability.\n", thousands(uint64(total.Linearized.Histories)),
-		thousands(uint64(total.Linearized.Calls)), thousands(uint64(total.Linearized.Open)))
+	fmt.Fprintf(&b, "\n%s histories of %s calls, the outcome of %s unknown, were checked for linearizability.\n", thousands(uint64(total.Linearized.Histories)),
+		thousands(uint64(total.Linearized.Calls)), thousands(uint64(total.Linearized.Lost)))
 	for _, bad := range total.Broken {
 		fmt.Fprintf(&b, "\nseed %d: %s\n", bad.Seed, bad.What)
 	}

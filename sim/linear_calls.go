@@ -65,7 +65,7 @@ func answerTo(err error) (a linear.Answer, heard bool) {
 		a.Refused = linear.AlreadyStarted
 		a.Run = refusalDetail(err).GetRunId()
 		return a, true
-	case engine.KindBusyWorkflow, engine.KindWorkflowNotReady, engine.KindFailedPrecondition:
+	case engine.KindBusyWorkflow, engine.KindWorkflowNotReady, engine.KindFailedPrecondition, engine.KindConcurrentLimit, engine.KindStorageFull:
 		return a, false
 	}
 	// What was lost on the way there, the server has never seen.

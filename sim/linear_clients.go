@@ -24,15 +24,15 @@ type linearity struct {
 }
 
 // judged counts the histories, and their calls, that were found to have an order.
-// Open calls are those whose answer was lost.
+// Lost are the calls whose outcome is unknown.
 type judged struct {
 	Histories int `json:"histories"`
 	Calls     int `json:"calls"`
-	Open      int `json:"open"`
+	Lost      int `json:"lost"`
 }
 
 func (j *judged) add(other judged) {
-	j.Histories, j.Calls, j.Open = j.Histories+other.Histories, j.Calls+other.Calls, j.Open+other.Open
+	j.Histories, j.Calls, j.Lost = j.Histories+other.Histories, j.Calls+other.Calls, j.Lost+other.Lost
 }
 
 // hotType is the type of the workflows that histories are made of: as package
@@ -48,6 +48,9 @@ const (
 // histories are judged within this real time; they take milliseconds.
 const judgeWithin = time.Minute
 
+// mostLost answers end an episode: the possibilities double with each.
+const mostLost = 10
+
 // episode is the history of one id.
 type episode struct {
 	*linearity
@@ -55,6 +58,7 @@ type episode struct {
 	history linear.History
 	busy    int // clients that are not through
 	over    bool
+	lost    int      // answers
 	runs    []string // that answers have told of
 }
 
@@ -119,17 +123,32 @@ func (e *episode) make(n int, c linear.Call, then func()) {
 		if e.over {
 			return
 		}
-		switch {
-		case !heard:
+		// What was lost has had its effect by now, or will have none: the server
+		// has answered, or died, or will not go on with what it was asked.
+		if !heard {
 			e.history.Drop(number)
-		case !a.Lost:
+		} else {
 			e.history.Return(number, a, e.now.Sub(epoch))
 			e.remember(a)
-		case c.Kind != linear.Update && c.Request != "" && e.oneIn(2):
-			leave(func() { e.make(n, c, then) })
+		}
+		if a.Lost {
+			e.lost++
+		}
+		switch {
+		case e.lost > mostLost:
+			e.end()
+		case a.Lost && c.Kind != linear.Update && c.Request != "" && e.oneIn(2):
+			leave(func() { e.after(e.between(0, time.Second), func() { e.again(n, c, then) }) })
 		}
 		leave(then)
 	})
+}
+
+// again sends a call once more.
+func (e *episode) again(n int, c linear.Call, then func()) {
+	if !e.over {
+		e.make(n, c, then)
+	}
 }
 
 // remember keeps which runs there are.
@@ -143,7 +162,7 @@ func (e *episode) remember(a linear.Answer) {
 	}
 }
 
-// end judges the history. Calls that have not been answered stay open.
+// end judges the history. Calls nobody has heard of stay open.
 func (e *episode) end() {
 	if e.over {
 		return
@@ -151,8 +170,8 @@ func (e *episode) end() {
 	e.over = true
 	v := e.history.Check(judgeWithin)
 	l := e.linearity
-	l.judged.add(judged{1, v.Calls, v.Open})
-	l.say("the history of %s: %d calls, %d of them open", e.id.Name, v.Calls, v.Open)
+	l.judged.add(judged{1, v.Calls, v.Lost})
+	l.say("the history of %s: %d calls, the answers of %d lost", e.id.Name, v.Calls, v.Lost)
 	switch {
 	case v.Undecided:
 		l.broken("linearizability: it could not be found out in %v whether the calls about %s have an order:\n%s", judgeWithin, e.id.Name, e.history.String())

@@ -110,7 +110,7 @@ func TestMistakesInHistoriesAreNoticed(t *testing.T) {
 }
 
 // The same worlds with an honest server have histories that are linearizable, and
-// some calls in them that stay open.
+// some answers in them that were lost.
 func TestHonestHistories(t *testing.T) {
 	honest := func(_ *episode, _ linear.Call, told heard) (heard, bool) { return told, false }
 	var all judged
@@ -121,7 +121,7 @@ func TestHonestHistories(t *testing.T) {
 		}
 		all.add(w.linearity.judged)
 	}
-	if all.Histories < 10 || all.Open == 0 {
+	if all.Histories < 10 || all.Lost == 0 {
 		t.Errorf("hardly anything was judged: %+v", all)
 	}
 }

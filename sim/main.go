@@ -52,7 +52,7 @@ func main() {
 	}
 	fmt.Printf("%d worlds, %d events, %.0f simulated hours in %v, %d promises checked, %d broken\n",
 		r.seeds, r.events, r.simulated.Hours(), time.Since(began).Round(time.Millisecond), r.promises, len(r.broken))
-	fmt.Printf("%d histories of %d calls, %d of them open, were checked for linearizability\n", r.histories.Histories, r.histories.Calls, r.histories.Open)
+	fmt.Printf("%d histories of %d calls, the outcome of %d unknown, were checked for linearizability\n", r.histories.Histories, r.histories.Calls, r.histories.Lost)
 	fmt.Print(r.faults.table())
 	if len(r.broken) > 0 {
 		os.Exit(1)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -20,21 +19,22 @@ type process struct {
 	driver  *memstore.Driver
 	matcher *matching.Matcher
 	host    *shard.Host
+	bounds  bounds
+	load    load
+	// deposed: the shards have another owner, and it does not know. stopping: it
+	// was asked to stop.
+	deposed, stopping bool
 	// onDeath are told when it crashes: callers whose answers will not come.
 	onDeath []func()
 }
 
 // boot starts the server on the disk there is.
-func (w *world) boot() {
+func (w *world) boot() { w.bootOn(w.openDisk()) }
+
+// bootOn starts it on an open database, whoever owns its shards.
+func (w *world) bootOn(driver *memstore.Driver) {
 	w.lives++
-	p := &process{world: w}
-	p.driver = memstore.Open(w.image, memstore.Options{
-		Spawn:      p.spawn,
-		After:      func(d time.Duration, f func()) { w.after(d, p.living(f)) },
-		Chance:     w.chance,
-		EarlyReads: w.faults.earlyReads,
-		Faults:     memstore.Faults{Commit: w.commitFault, Read: w.readFault},
-	})
+	p := &process{world: w, driver: driver, bounds: drawBounds(w.schedule)}
 	p.matcher = matching.New(matching.Options{
 		Clock:       processClock{p},
 		Spawn:       p.spawn,
@@ -43,30 +43,37 @@ func (w *world) boot() {
 		PollTimeout: 2 * time.Hour,        // the pollers say themselves how long they wait
 		Log:         w.log(),
 	})
-	shards := 1 + w.chance.IntN(3)
 	host, err := shard.Open(context.Background(), shard.Options{
-		Driver:     p.driver,
-		Matcher:    p.matcher,
-		Namespaces: namespaces{w.retention},
-		Feed:       p,
-		Deliverer:  p,
-		Shards:     shards,
-		Clock:      processClock{p},
-		Spawn:      p.spawn,
-		Seed:       w.seed16,
-		CacheRuns:  1 + w.chance.IntN(30),
-		IdleAfter:  w.between(100*time.Millisecond, 30*time.Second),
-		Window:     1 + w.chance.IntN(8),
-		Horizon:    w.horizon(),
-		MaxHorizon: 5 + w.chance.IntN(100),
-		Log:        w.log(),
+		Driver:        owned{p.driver, p},
+		Matcher:       p.matcher,
+		Namespaces:    namespaces{w.retention},
+		Feed:          p,
+		Deliverer:     p,
+		Post:          p,
+		Metrics:       &p.load,
+		Shards:        p.bounds.shards,
+		Clock:         processClock{p},
+		Spawn:         p.spawn,
+		Seed:          w.seed16,
+		CacheRuns:     1 + w.chance.IntN(30),
+		IdleAfter:     w.between(100*time.Millisecond, maxIdle),
+		MaxPending:    p.bounds.pending,
+		MaxFlying:     p.bounds.flying,
+		MaxBatchBytes: p.bounds.batchBytes,
+		MaxBatchSteps: p.bounds.batchSteps,
+		MaxLoads:      1 + w.chance.IntN(8),
+		MaxDue:        1 + w.chance.IntN(8),
+		Window:        1 + w.chance.IntN(8),
+		Horizon:       w.horizon(),
+		MaxHorizon:    5 + w.chance.IntN(100),
+		Log:           w.log(),
 	})
 	if err != nil {
 		w.broken("the server does not start on the disk a crash has left: %v", err)
 	}
 	p.host = host
 	w.process, w.image = p, nil
-	w.say("the server starts, life %d, %d shards", w.lives, shards)
+	w.say("the server starts, life %d, %d shards", w.lives, p.bounds.shards)
 	for _, worker := range w.workers {
 		worker.connect()
 	}
@@ -80,15 +87,14 @@ func (w *world) crash() {
 	w.trouble = w.now
 	p.dead = true
 	w.process = nil
+	w.endFormer()
 	broken := memstore.Broken{}
 	if w.lying != nil {
 		broken = w.lying(w)
 	}
 	w.image = p.driver.CrashBroken(broken)
 	w.check()
-	for _, f := range p.onDeath {
-		f()
-	}
+	p.end()
 }
 
 // stop ends the server as an operator does. It must come to rest in a while, and
@@ -99,6 +105,7 @@ func (w *world) stop() {
 		return // it would wait for room
 	}
 	w.say("the server is asked to stop")
+	p.stopping = true
 	calm, asked := w.trouble, w.now
 	w.trouble = w.now
 	p.matcher.DrainPolls()
@@ -139,71 +146,26 @@ func (p *process) living(f func()) func() {
 // spawn runs work soon: what in production is a goroutine that may be held up.
 func (p *process) spawn(work func()) {
 	w := p.world
-	delay := w.between(0, 100*time.Microsecond)
-	if w.strikes(faultSlowWork) {
-		delay = w.between(time.Millisecond, 100*time.Millisecond)
-	}
-	w.after(delay, p.living(work))
-}
-
-var (
-	errDown = errors.New("the server is down")
-	errLost = errors.New("no answer")
-)
-
-// call sends something to the server and brings the answer back, unless one of
-// the two is lost on the way. done is called once.
-func (w *world) call(send func(p *process, answer func(reply any, err error)), done func(reply any, err error)) {
-	w.after(w.latency(), func() {
-		p := w.process
-		if p == nil || w.strikes(faultLostRequest) {
-			w.after(w.between(10*time.Millisecond, time.Second), func() { done(nil, errDown) })
-			return
+	delay, slow := w.workDelay()
+	w.after(delay, p.living(func() {
+		reads := w.reads
+		work()
+		switch {
+		case !slow:
+		case w.reads > reads:
+			w.faults.counts[faultSlowRead]++
+		default:
+			w.faults.counts[faultSlowWork]++
 		}
-		over := false
-		once := func(reply any, err error) {
-			if over {
-				return
-			}
-			over = true
-			if err == nil && w.strikes(faultLostReply) {
-				reply, err = nil, errLost
-				w.trouble = w.now // a workflow task may have been in it
-			}
-			w.after(w.latency(), func() { done(reply, err) })
-		}
-		p.onDeath = append(p.onDeath, func() { once(nil, errLost) })
-		send(p, once)
-	})
+	}))
 }
 
-func (w *world) latency() time.Duration { return w.between(50*time.Microsecond, 3*time.Millisecond) }
-
-// submit sends an input. What the server answers is audited where it leaves the
-// server: whether the answer arrives makes no difference to the promise.
-func (w *world) submit(id engine.ID, runID string, in engine.Input, done func(reply any, err error)) {
-	w.call(func(p *process, answer func(any, error)) {
-		p.host.Submit(id, runID, in, func(reply any, err error) {
-			if p.dead {
-				w.broken("a dead process answers %T", in)
-			}
-			w.auditor.answered(id, runID, in, reply, err)
-			answer(reply, err)
-		})
-	}, done)
-}
-
-// unclear reports whether a call may or may not have had its effect, so that a
-// client asks again.
-func unclear(err error) bool {
-	if errors.Is(err, errDown) || errors.Is(err, errLost) {
-		return true
+// workDelay is how long work waits until somebody does it.
+func (w *world) workDelay() (delay time.Duration, slow bool) {
+	if w.draws(faultSlowWork) {
+		return w.between(time.Millisecond, 100*time.Millisecond), true
 	}
-	switch engine.KindOf(err) {
-	case 0, engine.KindUnavailable, engine.KindBusyWorkflow, engine.KindConcurrentLimit:
-		return err != nil
-	}
-	return false
+	return w.between(0, 100*time.Microsecond), false
 }
 
 // Append implements shard.Feed: an index that has everything at once, and says

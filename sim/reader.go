@@ -39,7 +39,7 @@ func (r *reader) read(id engine.ID) {
 		if p == nil {
 			return
 		}
-		before := r.disk.known(id)
+		before := r.known(id)
 		var key engine.RunKey
 		var next int64
 		p.host.Look(id, "", func(run *workflow.Run) {
@@ -56,13 +56,25 @@ func (r *reader) read(id engine.ID) {
 	})
 }
 
+// known is how many events of each run of an id the disk was seen to have, or
+// somebody was shown.
+func (r *reader) known(id engine.ID) map[string]int64 {
+	all := r.disk.known(id)
+	for run, n := range r.events { // the largest: their order does not matter
+		if run.ID == id {
+			all[run.RunID] = max(all[run.RunID], n)
+		}
+	}
+	return all
+}
+
 // shown checks what a look has shown: so many events of the run. before is how
 // many the disk had when the look began.
 func (r *reader) shown(key engine.RunKey, events int64, before map[string]int64) {
-	if last := max(r.events[key], before[key.RunID]); events < last {
+	if last := before[key.RunID]; events < last {
 		r.broken("I2: %s was shown with %d events, there were %d before", short(key), events, last)
 	}
-	r.events[key] = events
+	r.events[key] = max(r.events[key], events)
 	if state := r.disk.state(r.present(), key); state != nil && state.Info.NextEventID-1 < events {
 		r.broken("I1: %s was shown with %d events, the disk has %d", short(key), events, state.Info.NextEventID-1)
 	}

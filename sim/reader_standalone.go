@@ -15,6 +15,7 @@ func (r *reader) readAlone(id engine.ID) {
 		if p == nil {
 			return
 		}
+		before := r.known(id)
 		var key engine.RunKey
 		var seen int64
 		p.host.LookActivity(id, "", func(run *standalone.Run) {
@@ -23,7 +24,7 @@ func (r *reader) readAlone(id engine.ID) {
 			if err != nil {
 				return
 			}
-			r.shownAlone(key, seen)
+			r.shownAlone(key, seen, before[key.RunID])
 			if r.oneIn(2) {
 				r.watchAlone(p, key, seen)
 			}
@@ -31,11 +32,11 @@ func (r *reader) readAlone(id engine.ID) {
 	})
 }
 
-func (r *reader) shownAlone(key engine.RunKey, seen int64) {
-	if last := r.events[key]; seen < last {
+func (r *reader) shownAlone(key engine.RunKey, seen, last int64) {
+	if seen < last {
 		r.broken("I1: %s was shown after %d transitions, there were %d before", short(key), seen, last)
 	}
-	r.events[key] = seen
+	r.events[key] = max(r.events[key], seen)
 	if state := r.singles.stateOf(r.present(), key); state != nil && state.Info.Transitions < seen {
 		r.broken("I1: %s was shown after %d transitions, the disk has %d", short(key), seen, state.Info.Transitions)
 	}

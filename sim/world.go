@@ -54,6 +54,10 @@ type world struct {
 	process   *process        // nil while the server is down
 	image     *memstore.Image // the disk while it is down
 	lives     int
+	former    []*process    // whose shards have another owner, and who do not know
+	owners    []*ownedShard // of the open database
+	survival  survival
+	reads     int // of the disk, so far
 
 	workers []*worker
 	// spoiled are completions that must be refused, and what is wrong with them.
@@ -242,8 +246,15 @@ func (w *world) wall() time.Time { return w.now.Add(w.skew) }
 
 // wind sets the server's clock wrong, or right.
 func (w *world) wind() {
-	if w.strikes(faultClockJump) {
-		w.skew = w.between(-maxSkew, maxSkew)
+	skew := w.skew
+	if w.strikes(faultClockForward) {
+		skew = w.between(skew, maxSkew+1)
+	}
+	if w.strikes(faultClockBack) {
+		skew = w.between(-maxSkew, skew+1)
+	}
+	if skew != w.skew {
+		w.skew = skew
 		w.trouble = w.now // a time-out may strike at once
 		w.say("the server's clock is off by %v", w.skew)
 	}

@@ -176,10 +176,10 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// brief is the part of a run id that tells it from others.
+// brief is the part of a run id that tells it from others: its beginning is the time.
 func brief(runID string) string {
 	if runID == "" {
 		return "?"
 	}
-	return runID[:min(8, len(runID))]
+	return runID[max(0, len(runID)-8):]
 }

@@ -6,8 +6,10 @@
 // this package, gives the very answers that were given. Whether there is such an
 // order is decided by porcupine.
 //
-// A call whose answer was lost may have taken effect at any moment since, or
-// never: it stays open to the end, and its answer is anything.
+// A call whose answer was lost has taken effect between the call and the moment
+// from which on it cannot any more, or never; its answer is anything. If there is
+// no such moment, because nobody knows what became of it, it stays open to the
+// end.
 //
 // What a worker does is in no history: it accepts and completes updates, and
 // closes the run, at a moment nobody is told of. The model says when it may: a

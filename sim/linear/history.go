@@ -40,13 +40,14 @@ func (h *History) Call(client int, c Call, now time.Duration) (id int) {
 	return len(h.mu.calls) - 1
 }
 
-// Return notes the answer of a call. One that was lost leaves the call open.
+// Return notes the answer of a call. An answer that was lost, and a call that can
+// have no effect any more, is one, too; a call that may have an effect yet stays
+// open.
 func (h *History) Return(id int, a Answer, now time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if m := h.mu.calls[id]; !a.Lost {
-		m.answer, m.to = a, now
-	}
+	m := h.mu.calls[id]
+	m.answer, m.to = a, now
 }
 
 // Drop takes a call back that was refused for a reason that says nothing of the
@@ -59,8 +60,8 @@ func (h *History) Drop(id int) {
 
 // Verdict is the judgement on a history.
 type Verdict struct {
-	// Calls that were judged, and how many of them stayed open.
-	Calls, Open int
+	// Calls that were judged, and of how many the outcome is unknown.
+	Calls, Lost int
 	// Linearizable and Undecided are both false for a history without an order.
 	Linearizable bool
 	// Undecided: there was not enough time to find out.
@@ -77,7 +78,7 @@ func (h *History) Check(within time.Duration) Verdict {
 	for _, m := range h.counted() {
 		v.Calls++
 		if m.answer.Lost {
-			v.Open++
+			v.Lost++
 		}
 		operations = append(operations, porcupine.Operation{
 			ClientId: m.client, Input: m.call, Output: m.answer, Call: int64(m.from), Return: int64(m.to)})
@@ -97,8 +98,8 @@ func (h *History) Check(within time.Duration) Verdict {
 }
 
 // counted are the calls that say something: those that were not dropped, and of
-// the open ones those that change something by themselves. What an open update
-// has done is told by others, or by nobody.
+// those whose answer was lost the ones that change something by themselves: what
+// an update has done is told by others, or by nobody.
 func (h *History) counted() []*made {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -31,7 +31,7 @@ var (
 	both1            = Call{Kind: SignalWithStart, Request: "x"}
 	signal1, signal2 = Call{Kind: Signal, Request: "a"}, Call{Kind: Signal, Request: "b"}
 	ending           = Call{Kind: Signal, Request: "end", Ends: true}
-	change           = Call{Kind: Update, Request: "u"}
+	proposal         = Call{Kind: Update, Request: "u"}
 	look             = Call{Kind: Read}
 
 	notFound = Answer{Refused: NotFound}
@@ -104,6 +104,12 @@ func TestHistories(t *testing.T) {
 			{6, 7, look, sees("r1", isRunning, "a")}}, true},
 		"a lost signal goes away again": {[]at{{1, 2, fail, r1}, {3, 0, signal1, Answer{Lost: true}}, {4, 5, look, sees("r1", isRunning, "a")},
 			{6, 7, look, sees("r1", isRunning)}}, false},
+		"a signal that was cut off shows": {[]at{{1, 2, fail, r1}, {3, 4, signal1, Answer{Lost: true}},
+			{5, 6, look, sees("r1", isRunning, "a")}}, true},
+		"a signal that was cut off does not show": {[]at{{1, 2, fail, r1}, {3, 4, signal1, Answer{Lost: true}},
+			{5, 6, look, sees("r1", isRunning)}}, true},
+		"a signal that was cut off shows too late": {[]at{{1, 2, fail, r1}, {3, 4, signal1, Answer{Lost: true}},
+			{5, 6, look, sees("r1", isRunning)}, {7, 8, look, sees("r1", isRunning, "a")}}, false},
 		"a lost start has replaced the run": {[]at{{1, 2, fail, r1}, {3, 0, replace, Answer{Lost: true}}, {4, 5, look, sees("r1", isRunning)},
 			{6, 7, look, sees("r3", isRunning)}}, true},
 		"a lost signal with start has one of two effects": {[]at{{1, 2, fail, r1}, {3, 4, ending, done}, {5, 0, both1, Answer{Lost: true}},
@@ -120,23 +126,25 @@ func TestHistories(t *testing.T) {
 		"a cancellation of a closed run does nothing": {[]at{{1, 2, fail, r1}, {3, 4, Call{Kind: Terminate}, done},
 			{5, 6, Call{Kind: Cancel}, done}, {7, 8, look, sees("r1", isTerminated)}}, true},
 		"a cancellation nobody asked for": {[]at{{1, 2, fail, r1}, {3, 4, look, cancelSeen(sees("r1", isCanceled))}}, false},
-		"an update is seen before its answer": {[]at{{1, 2, fail, r1}, {3, 8, change, came("r1", Completed)},
+		"an update is seen before its answer": {[]at{{1, 2, fail, r1}, {3, 8, proposal, came("r1", Completed)},
 			{4, 5, look, updated(sees("r1", isRunning), Accepted)}, {6, 7, look, updated(sees("r1", isRunning), Completed)}}, true},
-		"an update is told and lost": {[]at{{1, 2, fail, r1}, {3, 4, change, came("r1", Accepted)},
+		"an update is told and lost": {[]at{{1, 2, fail, r1}, {3, 4, proposal, came("r1", Accepted)},
 			{5, 6, look, updated(sees("r1", isRunning), 0)}}, false},
-		"an update goes back": {[]at{{1, 2, fail, r1}, {3, 9, change, came("r1", Completed)},
+		"an update goes back": {[]at{{1, 2, fail, r1}, {3, 9, proposal, came("r1", Completed)},
 			{4, 5, look, updated(sees("r1", isRunning), Completed)}, {6, 7, look, updated(sees("r1", isRunning), Accepted)}}, false},
 		"an update is taken by a closed run": {[]at{{1, 2, fail, r1}, {3, 4, Call{Kind: Terminate}, done},
-			{5, 6, change, came("r1", Accepted)}}, false},
+			{5, 6, proposal, came("r1", Accepted)}}, false},
 		"an update has two outcomes": {[]at{{1, 2, fail, r1},
-			{3, 9, change, Answer{Run: "r1", Progress: Progress{Completed, "one"}}},
+			{3, 9, proposal, Answer{Run: "r1", Progress: Progress{Completed, "one"}}},
 			{4, 8, look, Answer{Sight: &Sight{Run: "r1", Status: isRunning, Updates: map[string]Progress{"u": {Completed, "two"}}}}}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var h History
 			for i, c := range row.calls {
 				id := h.Call(i, c.call, time.Duration(c.from)*time.Second)
-				h.Return(id, c.answer, time.Duration(c.to)*time.Second)
+				if c.to > 0 {
+					h.Return(id, c.answer, time.Duration(c.to)*time.Second)
+				}
 			}
 			v := h.Check(10 * time.Second)
 			if v.Undecided || v.Linearizable != row.want {
@@ -171,7 +179,7 @@ func TestVerdict(t *testing.T) {
 	h.Call(1, signal2, 5)
 	h.Return(h.Call(0, look, 6), sees("r1", isRunning, "a"), 7)
 	v := h.Check(10 * time.Second)
-	if v.Linearizable || v.Calls != 3 || v.Open != 1 || v.Explain() == "" {
+	if v.Linearizable || v.Calls != 3 || v.Lost != 1 || v.Explain() == "" {
 		t.Errorf("%+v\n%s", v, v.Explain())
 	}
 	if err := v.Draw(t.TempDir() + "/history.html"); err != nil {

@@ -30,48 +30,57 @@ func modelOf(forgets bool) porcupine.Model {
 }
 
 // step are the states that may follow when the call happens now and is answered
-// so: none when it cannot be answered so.
-//
-// A call whose answer was lost always has its effect here. That it had none is
-// the same as its being the last of the history; so where it can have no effect
-// it changes nothing, and is never impossible.
+// so: none when it cannot be answered so. A call whose answer was lost may have
+// had every effect it can have, or none.
 func step(s *state, c Call, a Answer, forgets bool) []*state {
-	switch c.Kind {
-	case Start, SignalWithStart:
+	switch {
+	case a.Lost:
+		return append(effects(s, c, forgets), s)
+	case c.Kind == Start, c.Kind == SignalWithStart:
 		return start(s, c, a, forgets)
-	case Update:
+	case c.Kind == Update:
 		return update(s, c, a, forgets)
-	case Read:
+	case c.Kind == Read:
 		return read(s, c, a, forgets)
 	}
 	i := s.find(c.Run)
 	if i < 0 {
-		if a.Lost || a.Refused == NotFound {
+		if a.Refused == NotFound {
 			return []*state{s}
 		}
 		return nil
 	}
-	var next *run
-	switch r := s.runs[i]; c.Kind {
-	case Signal:
-		next = signal(r, c, a, forgets)
-	case Cancel:
-		next = cancel(r, a, forgets)
-	case Terminate:
-		next = terminate(r, a, forgets)
-	}
-	if next == nil {
+	return s.tells(i, "", change(s.runs[i], c, a, forgets))
+}
+
+// effects are the states to which a call of unknown outcome may have led.
+func effects(s *state, c Call, forgets bool) []*state {
+	switch i := s.find(c.Run); {
+	case c.Kind == Start, c.Kind == SignalWithStart:
+		return append(start(s, c, Answer{Started: true}, forgets), start(s, c, Answer{}, forgets)...)
+	case i < 0:
 		return nil
+	default:
+		return s.tells(i, "", change(s.runs[i], c, Answer{}, forgets))
 	}
-	return []*state{s.with(i, next)}
+}
+
+// change is the run after a signal, cancel request or termination; nil if that
+// cannot be answered so.
+func change(r *run, c Call, a Answer, forgets bool) *run {
+	switch c.Kind {
+	case Signal:
+		return signal(r, c, a, forgets)
+	case Cancel:
+		return cancel(r, a, forgets)
+	}
+	return terminate(r, a, forgets)
 }
 
 // signal is taken by an open run; one that has it takes it as done, open or not.
 func signal(r *run, c Call, a Answer, forgets bool) *run {
 	may, again := r.may(forgets), slices.Contains(r.signals, c.Request)
 	switch {
-	case a.Lost && (again || may&open == 0):
-		return r
 	case a.Refused == NotFound && again:
 		return r.only(may & absent)
 	case a.Refused == NotFound:
@@ -87,10 +96,7 @@ func signal(r *run, c Call, a Answer, forgets bool) *run {
 // cancel is asked of an open run; a closed one takes it and does nothing.
 func cancel(r *run, a Answer, forgets bool) *run {
 	may := r.may(forgets)
-	switch {
-	case a.Lost:
-		return r.at(may.askedFor())
-	case a.Refused == NotFound:
+	if a.Refused == NotFound {
 		return r.only(may & absent)
 	}
 	return r.only((may &^ absent).askedFor())
@@ -98,10 +104,7 @@ func cancel(r *run, a Answer, forgets bool) *run {
 
 func terminate(r *run, a Answer, forgets bool) *run {
 	may := r.may(forgets)
-	switch {
-	case a.Lost:
-		return r.at(may.to(running, terminated))
-	case a.Refused == NotFound:
+	if a.Refused == NotFound {
 		return r.only(may &^ open)
 	}
 	return r.only((may & open).to(running, terminated))
@@ -131,7 +134,7 @@ func reusable(p enumspb.WorkflowIdReusePolicy) standing {
 func start(s *state, c Call, a Answer, forgets bool) []*state {
 	cur := s.current()
 	if cur == nil {
-		if a.Lost || a.Started {
+		if a.Started {
 			return begin(s, c, a)
 		}
 		return nil
@@ -139,45 +142,38 @@ func start(s *state, c Call, a Answer, forgets bool) []*state {
 	last, may := len(s.runs)-1, cur.may(forgets)
 	if cur.has(c.Request) {
 		next := repeated(s, last, c, a, may)
-		if fresh := may & absent; fresh != 0 && (a.Lost || a.Started) {
+		if fresh := may & absent; fresh != 0 && a.Started {
 			next = append(next, begin(s.with(last, cur.at(fresh)), c, a)...)
 		}
 		return next
 	}
 	replaces := c.Conflict == enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
-	before := may & reusable(c.Reuse)
-	if replaces {
-		before |= (may & open).to(running, terminated)
-	}
-	var next []*state
-	if before != 0 && (a.Lost || a.Started) {
-		next = begin(s.with(last, cur.at(before)), c, a)
-	}
-	if a.Refused == AlreadyStarted {
+	switch {
+	case a.Refused == AlreadyStarted:
 		refusing := may &^ open &^ reusable(c.Reuse)
 		if c.Kind == Start && c.Conflict == enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL {
 			refusing |= may & open
 		}
 		return s.tells(last, a.Run, cur.only(refusing))
+	case a.Refused != Taken:
+		return nil
+	case a.Started:
+		before := may & reusable(c.Reuse)
+		if replaces {
+			before |= (may & open).to(running, terminated)
+		}
+		if before == 0 {
+			return nil
+		}
+		return begin(s.with(last, cur.at(before)), c, a)
+	case replaces || may&open == 0:
+		return nil
+	case c.Kind == SignalWithStart: // the open run is used
+		return s.tells(last, a.Run, cur.at(may).signaled(c))
+	case c.Conflict == enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING:
+		return s.tells(last, a.Run, cur.at(may&open))
 	}
-	if a.Started || replaces || may&open == 0 {
-		return orLost(next, s, a)
-	}
-	switch { // the open run is used
-	case c.Kind == SignalWithStart:
-		next = append(next, s.tells(last, a.Run, cur.at(may).signaled(c))...)
-	case c.Conflict == enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING && !a.Lost:
-		next = append(next, s.tells(last, a.Run, cur.at(may&open))...)
-	}
-	return orLost(next, s, a)
-}
-
-// orLost: a call whose answer was lost is possible everywhere.
-func orLost(next []*state, s *state, a Answer) []*state {
-	if a.Lost && len(next) == 0 {
-		return []*state{s}
-	}
-	return next
+	return nil
 }
 
 // begin is a new run.
@@ -195,10 +191,7 @@ func begin(s *state, c Call, a Answer) []*state {
 // repeated is a start whose request the current run has taken.
 func repeated(s *state, last int, c Call, a Answer, may standing) []*state {
 	r := s.runs[last]
-	switch {
-	case a.Lost:
-		return []*state{s}
-	case a.Refused != Taken || a.Started != (r.request == c.Request):
+	if a.Refused != Taken || a.Started != (r.request == c.Request) {
 		return nil
 	}
 	return s.tells(last, a.Run, r.only(may&^absent))
