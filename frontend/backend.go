@@ -32,15 +32,15 @@ type Executions interface {
 	// loop: it must be quick and keep no map of the run.
 	View(ctx context.Context, id engine.ID, runID string, read func(*workflow.Run)) error
 	// Follow waits until enough says so of the run's state, or it is closed, and
-	// reads it then. After an error read may still be called.
-	Follow(ctx context.Context, key engine.RunKey, enough func(*workflow.Run) bool, read func(*workflow.Run)) error
-	// Closing waits until the run is closed and returns its last event as stored:
-	// an encoding of a History with that event alone. Its bytes are not to be changed.
-	Closing(ctx context.Context, key engine.RunKey) (event []byte, err error)
+	// reads it then. shard.ErrOver when over is closed first. After an error read
+	// may still be called.
+	Follow(ctx context.Context, over <-chan struct{}, key engine.RunKey, enough func(*workflow.Run) bool, read func(*workflow.Run)) error
+	// Closing waits like Follow until the run is closed, and tells how.
+	Closing(ctx context.Context, over <-chan struct{}, key engine.RunKey) (shard.Closed, error)
 	// ViewActivity is View for a standalone activity.
 	ViewActivity(ctx context.Context, id engine.ID, runID string, read func(*standalone.Run)) error
 	// FollowActivity is Follow for a standalone activity.
-	FollowActivity(ctx context.Context, key engine.RunKey, enough func(*standalone.Run) bool, read func(*standalone.Run)) error
+	FollowActivity(ctx context.Context, over <-chan struct{}, key engine.RunKey, enough func(*standalone.Run) bool, read func(*standalone.Run)) error
 	// History reads at most maxBatches whole stored batches, from the one that
 	// holds event from up to event to; NextEventID is 0 at the end.
 	History(ctx context.Context, key engine.RunKey, from, to int64, maxBatches int) (shard.HistoryPage, error)

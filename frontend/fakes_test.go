@@ -103,8 +103,8 @@ func (f *fakeExecutions) ViewActivity(_ context.Context, id engine.ID, runID str
 	return nil
 }
 
-func (f *fakeExecutions) FollowActivity(ctx context.Context, _ engine.RunKey, enough func(*standalone.Run) bool, read func(*standalone.Run)) error {
-	return f.follow(ctx, func() bool {
+func (f *fakeExecutions) FollowActivity(ctx context.Context, over <-chan struct{}, _ engine.RunKey, enough func(*standalone.Run) bool, read func(*standalone.Run)) error {
+	return f.follow(ctx, over, func() bool {
 		if f.mu.alone.Open() && !enough(f.mu.alone) {
 			return false
 		}
@@ -114,7 +114,7 @@ func (f *fakeExecutions) FollowActivity(ctx context.Context, _ engine.RunKey, en
 }
 
 // follow looks at each change until look is content.
-func (f *fakeExecutions) follow(ctx context.Context, look func() bool) error {
+func (f *fakeExecutions) follow(ctx context.Context, over <-chan struct{}, look func() bool) error {
 	for {
 		f.mu.Lock()
 		content, changed := look(), f.mu.changed
@@ -124,6 +124,8 @@ func (f *fakeExecutions) follow(ctx context.Context, look func() bool) error {
 		}
 		select {
 		case <-changed:
+		case <-over:
+			return shard.ErrOver
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -167,8 +169,8 @@ func (f *fakeExecutions) View(_ context.Context, id engine.ID, runID string, rea
 	return nil
 }
 
-func (f *fakeExecutions) Follow(ctx context.Context, _ engine.RunKey, enough func(*workflow.Run) bool, read func(*workflow.Run)) error {
-	return f.follow(ctx, func() bool {
+func (f *fakeExecutions) Follow(ctx context.Context, over <-chan struct{}, _ engine.RunKey, enough func(*workflow.Run) bool, read func(*workflow.Run)) error {
+	return f.follow(ctx, over, func() bool {
 		if f.mu.run.Open() && !enough(f.mu.run) {
 			return false
 		}
@@ -177,21 +179,23 @@ func (f *fakeExecutions) Follow(ctx context.Context, _ engine.RunKey, enough fun
 	})
 }
 
-func (f *fakeExecutions) Closing(ctx context.Context, key engine.RunKey) ([]byte, error) {
+func (f *fakeExecutions) Closing(ctx context.Context, over <-chan struct{}, key engine.RunKey) (c shard.Closed, err error) {
 	never := func(*workflow.Run) bool { return false }
 	var info *workflow.Info
 	read := func(run *workflow.Run) { info = run.Info }
 	if err := f.View(ctx, key.ID, key.RunID, read); err != nil {
-		return nil, err
+		return c, err
 	}
-	if err := f.Follow(ctx, key, never, read); err != nil {
-		return nil, err
+	if err := f.Follow(ctx, over, key, never, read); err != nil {
+		return c, err
 	}
 	ev, err := f.Event(ctx, key, info.CloseBatchID, info.CloseEventID)
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	return proto.Marshal(&historypb.History{Events: []*historypb.HistoryEvent{ev}})
+	c.NewRunID = info.NewRunID
+	c.Event, err = proto.Marshal(&historypb.History{Events: []*historypb.HistoryEvent{ev}})
+	return c, err
 }
 
 func (f *fakeExecutions) History(_ context.Context, _ engine.RunKey, from, to int64, maxBatches int) (page shard.HistoryPage, err error) {

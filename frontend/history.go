@@ -9,6 +9,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/shard"
 )
 
 // maxHistoryBatches is the most a page holds, and the default (workflow.md 2.4).
@@ -132,23 +133,12 @@ func (f *Frontend) await(ctx context.Context, view runView, enough func(*workflo
 		return view, err
 	}
 	defer leave()
-	waitCtx, cancel := f.waiting.until(ctx, historyPollTime)
-	defer cancel()
 	var later runView
-	if err := f.executions.Follow(waitCtx, view.key, enough, later.read); err != nil {
-		return view, overWait(ctx, waitCtx, err)
+	err = f.executions.Follow(ctx, f.waiting.over(ctx, historyPollTime), view.key, enough, later.read)
+	if errors.Is(err, shard.ErrOver) {
+		return view, nil
 	}
-	return later, nil
-}
-
-// overWait is nil when a wait ended because its own time was over, and not the
-// caller's.
-func overWait(ctx, waitCtx context.Context, err error) error {
-	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-	if ended && waitCtx.Err() != nil && ctx.Err() == nil {
-		return nil
-	}
-	return err
+	return later, err
 }
 
 // allEvents is a page of the whole history.

@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/shard"
 )
 
 // waitsForClose recognises the first request of one who waits for the result of
@@ -33,13 +35,11 @@ func (f *Frontend) closeOf(ctx context.Context, page historyPage) (*workflowserv
 		return nil, err
 	}
 	defer leave()
-	waitCtx, cancel := f.waiting.until(ctx, historyPollTime)
-	defer cancel()
-	stored, err := f.executions.Closing(waitCtx, page.Run)
+	closed, err := f.executions.Closing(ctx, f.waiting.over(ctx, historyPollTime), page.Run)
 	switch {
 	case err == nil:
-		return closeAnswer(ctx, stored)
-	case overWait(ctx, waitCtx, err) != nil:
+		return closeAnswer(ctx, closed)
+	case !errors.Is(err, shard.ErrOver):
 		return nil, err
 	}
 	return &workflowservice.GetWorkflowExecutionHistoryResponse{
@@ -48,11 +48,11 @@ func (f *Frontend) closeOf(ctx context.Context, page historyPage) (*workflowserv
 }
 
 // closeAnswer is the closing event in the form that the caller understands.
-func closeAnswer(ctx context.Context, stored []byte) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
-	history, err := rawHistory(stored, nil)
-	if err == nil && !followsNextRun(ctx) {
+func closeAnswer(ctx context.Context, closed shard.Closed) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
+	history, err := rawHistory(closed.Event, nil)
+	if err == nil && closed.NewRunID != "" && !followsNextRun(ctx) {
 		history = new(historypb.History)
-		if err = proto.Unmarshal(stored, history); err == nil && len(history.Events) == 1 {
+		if err = proto.Unmarshal(closed.Event, history); err == nil && len(history.Events) == 1 {
 			history.Events[0] = asContinued(history.Events[0])
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/shard"
 )
 
 type historyRequest = workflowservice.GetWorkflowExecutionHistoryRequest
@@ -237,7 +238,7 @@ func closingShownIn(ctx context.Context, t *testing.T, ev *historypb.HistoryEven
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := closeAnswer(ctx, stored)
+	answer, err := closeAnswer(ctx, shard.Closed{Event: stored, NewRunID: "next"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/standalone"
+	"github.com/perdure/perdure/shard"
 )
 
 // activityPollTime is how long a call waits for a standalone activity (AX-24).
@@ -147,15 +149,13 @@ func (f *Frontend) awaitActivity(ctx context.Context, run *standalone.Run, wante
 		return nil, err
 	}
 	defer leave()
-	waitCtx, cancel := f.waiting.until(ctx, activityPollTime)
-	defer cancel()
 	var later *standalone.Run
-	err = f.executions.FollowActivity(waitCtx, run.Key, wanted, func(run *standalone.Run) { later = stillOf(run) })
+	err = f.executions.FollowActivity(ctx, f.waiting.over(ctx, activityPollTime), run.Key, wanted, func(run *standalone.Run) { later = stillOf(run) })
 	switch {
-	case err == nil:
-		return later, nil
-	case ctx.Err() == nil && waitCtx.Err() != nil:
+	case errors.Is(err, shard.ErrOver):
 		return nil, nil
+	case err != nil:
+		return nil, err
 	}
-	return nil, err
+	return later, nil
 }

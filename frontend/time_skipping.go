@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/perdure/perdure/engine/duration"
 	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/shard"
 )
 
 // This file lets clients of the namespaces named in Options.TimeSkipping have the
@@ -60,8 +62,7 @@ func (f *Frontend) PollWorkflowExecutionTimeSkipping(ctx context.Context, r *wor
 		return nil, err
 	}
 	defer leave()
-	waitCtx, cancel := f.waiting.until(ctx, historyPollTime)
-	defer cancel()
+	timeOver := f.waiting.over(ctx, historyPollTime)
 	var seen *workflow.Run
 	read := func(run *workflow.Run) { seen = snapshot(run) }
 	over := func(run *workflow.Run) bool {
@@ -69,19 +70,19 @@ func (f *Frontend) PollWorkflowExecutionTimeSkipping(ctx context.Context, r *wor
 		return result != 0 || !run.Open()
 	}
 	id := executionID(ctx, e.GetWorkflowId())
-	for {
+	for late := false; ; {
 		if err := f.executions.View(ctx, id, e.GetRunId(), read); err != nil {
 			return nil, err
 		}
 		if !over(seen) {
-			err := f.executions.Follow(waitCtx, seen.Key, over, read)
-			if err := overWait(ctx, waitCtx, err); err != nil {
+			err := f.executions.Follow(ctx, timeOver, seen.Key, over, read)
+			if late = errors.Is(err, shard.ErrOver); err != nil && !late {
 				return nil, err
 			}
 		}
 		// A run that goes on in another one is not the end of it.
 		goesOn := !seen.Open() && seen.Info.NewRunID != "" && e.GetRunId() == ""
-		if result, reason := forwarded(seen, r.GetFastForwardId()); !goesOn || result != 0 || waitCtx.Err() != nil {
+		if result, reason := forwarded(seen, r.GetFastForwardId()); !goesOn || result != 0 || late {
 			return forwardAnswer(seen, result, reason), nil
 		}
 	}

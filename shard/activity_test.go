@@ -418,7 +418,7 @@ func TestFollowActivity(t *testing.T) {
 	}
 	w.await(func() {
 		var status enumspb.ActivityExecutionStatus
-		err := w.host.FollowActivity(context.Background(), key, func(*standalone.Run) bool { return false },
+		err := w.host.FollowActivity(context.Background(), nil, key, func(*standalone.Run) bool { return false },
 			func(run *standalone.Run) { status = run.Info.Status })
 		if err != nil || status != enumspb.ACTIVITY_EXECUTION_STATUS_COMPLETED {
 			t.Errorf("wait for a closed one: %v, %v", status, err)
@@ -427,7 +427,7 @@ func TestFollowActivity(t *testing.T) {
 	gone := key
 	gone.RunID = engine.NewFresh([16]byte{1}).UUID()
 	w.await(func() {
-		err := w.host.FollowActivity(context.Background(), gone, func(*standalone.Run) bool { return true }, func(*standalone.Run) {})
+		err := w.host.FollowActivity(context.Background(), nil, gone, func(*standalone.Run) bool { return true }, func(*standalone.Run) {})
 		if engine.KindOf(err) != engine.KindNotFound || err.Error() != "activity not found for ID: a" {
 			t.Errorf("wait for an unknown one: %v", err)
 		}

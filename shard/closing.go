@@ -9,45 +9,51 @@ import (
 	"github.com/perdure/perdure/store"
 )
 
-// closing is what a watcher takes of a run that has closed.
-type closing struct {
-	batchID, eventID int64
-	// event is the last event as it is stored; nil if the run's tail no longer
-	// has it.
-	event []byte
+// Closed is how a workflow run has ended.
+type Closed struct {
+	// Event is the last event as it is stored: an encoding of a History with that
+	// event alone. Nobody may change the bytes.
+	Event []byte
+	// NewRunID is the run that follows by continue-as-new, retry, cron or reset.
+	NewRunID string
 }
 
-// Closing waits until the workflow run is closed, and returns its last event as it
-// is stored: an encoding of a History with that event alone, whose bytes nobody
-// may change. It returns once that is durable; otherwise as Follow does.
+// closing is what a watcher takes of a run that has closed.
+type closing struct {
+	Closed           // no Event if the run's tail no longer has it
+	batchID, eventID int64
+}
+
+// Closing waits until the workflow run is closed, and tells how. It returns once
+// that is durable; otherwise as Follow does.
 //
 // It is what nearly every caller of a workflow asks for, and takes one look at the
 // run: to ask for its state, for its end and for the event one after the other
 // took three, and to decode the event and encode it again 3 % of the CPU of a
 // workflow with one activity.
-func (h *Host) Closing(ctx context.Context, key engine.RunKey) (event []byte, err error) {
+func (h *Host) Closing(ctx context.Context, over <-chan struct{}, key engine.RunKey) (Closed, error) {
 	var c closing
-	err = h.await(ctx, key, &watcher{
+	err := h.await(ctx, over, key, &watcher{
 		enough: func(*held) bool { return false },
 		read:   func(h *held) { c.take(h) },
 		leaves: true,
 	})
 	if err != nil {
-		return nil, err
+		return Closed{}, err
 	}
-	if c.event != nil {
-		return c.event, nil
+	if c.Event == nil {
+		c.Event, err = readEventBytes(ctx, h.shardOf(key.ID).store, key, c.batchID, c.eventID)
 	}
-	return readEventBytes(ctx, h.shardOf(key.ID).store, key, c.batchID, c.eventID)
+	return c.Closed, err
 }
 
 // take reads a closed run.
 func (c *closing) take(h *held) {
 	info := h.workflow().Info
-	c.batchID, c.eventID = info.CloseBatchID, info.CloseEventID
+	c.batchID, c.eventID, c.NewRunID = info.CloseBatchID, info.CloseEventID, info.NewRunID
 	for _, b := range h.workflowExecution().tail.batches {
 		if b.First <= c.eventID && c.eventID <= b.Last {
-			c.event = b.Range(c.eventID, c.eventID)
+			c.Event = b.Range(c.eventID, c.eventID)
 		}
 	}
 }

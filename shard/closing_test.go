@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -16,13 +17,13 @@ import (
 func closingOf(t *testing.T, w *world, key engine.RunKey) (ev *historypb.HistoryEvent) {
 	t.Helper()
 	w.await(func() {
-		stored, err := w.host.Closing(context.Background(), key)
+		closed, err := w.host.Closing(context.Background(), nil, key)
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		var h historypb.History
-		if err := proto.Unmarshal(stored, &h); err != nil || len(h.Events) != 1 {
+		if err := proto.Unmarshal(closed.Event, &h); err != nil || len(h.Events) != 1 {
 			t.Errorf("%d events, %v", len(h.Events), err)
 			return
 		}
@@ -52,7 +53,7 @@ func TestClosingEvent(t *testing.T) {
 			gone := key
 			gone.RunID = "another"
 			w.await(func() {
-				if _, err := w.host.Closing(context.Background(), gone); engine.KindOf(err) != engine.KindNotFound {
+				if _, err := w.host.Closing(context.Background(), nil, gone); engine.KindOf(err) != engine.KindNotFound {
 					t.Errorf("of a run that is not there: %v", err)
 				}
 			})
@@ -79,14 +80,31 @@ func TestClosingIsAwaited(t *testing.T) {
 	w.settle()
 	w.do("a", "", completeTask(task, closeCommand()))
 	w.settle()
-	if told != 1 || len(c.event) == 0 {
-		t.Errorf("told %d times, %d bytes", told, len(c.event))
+	if told != 1 || len(c.Event) == 0 {
+		t.Errorf("told %d times, %d bytes", told, len(c.Event))
 	}
 	if s := w.host.shardOf(key.ID); s.held != 0 || s.watching != 0 {
 		t.Errorf("%d runs are in memory, %d waiters", s.held, s.watching)
 	}
 	stop()
 	w.settle()
+}
+
+// Whose time is over hears so, and is forgotten.
+func TestClosingIsAwaitedForATime(t *testing.T) {
+	w := newWorld(t)
+	key := engine.RunKey{ID: idOf("a"), RunID: w.do("a", "", startOf("a")).(*workflow.Started).RunID}
+	over := make(chan struct{})
+	close(over)
+	w.await(func() {
+		if _, err := w.host.Closing(context.Background(), over, key); !errors.Is(err, ErrOver) {
+			t.Errorf("%v", err)
+		}
+	})
+	w.settle()
+	if s := w.host.shardOf(key.ID); s.watching != 0 {
+		t.Errorf("%d waiters", s.watching)
+	}
 }
 
 // Who leaves before the shard has come to look is not waited for.

@@ -62,7 +62,7 @@ func TestWaitersAreWoken(t *testing.T) {
 
 // wait waits until a run has gone on.
 func (h *Host) wait(ctx context.Context, key engine.RunKey, seen int64) error {
-	return h.Follow(ctx, key, func(run *workflow.Run) bool { return run.Info.NextEventID != seen }, func(*workflow.Run) {})
+	return h.Follow(ctx, nil, key, func(run *workflow.Run) bool { return run.Info.NextEventID != seen }, func(*workflow.Run) {})
 }
 
 // watching counts the watchers of a run; only while the loop rests.

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"errors"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/standalone"
@@ -26,20 +27,25 @@ type watcher struct {
 	left bool
 }
 
+// ErrOver is the answer to one who waits until their time is over: what they wait
+// for has not happened.
+var ErrOver = errors.New("the time of the wait is over")
+
 // Follow waits until enough says so of the workflow run, or it is closed, and
 // reads it then. enough and read are called as View calls read. Follow returns
-// nil once what read has seen is durable; otherwise ctx's error, a Refusal of
-// KindNotFound, or a fault, and then read may be called still, or have been.
-func (h *Host) Follow(ctx context.Context, key engine.RunKey, enough func(*workflow.Run) bool, read func(*workflow.Run)) error {
-	return h.await(ctx, key, &watcher{
+// nil once what read has seen is durable; otherwise ErrOver when there is
+// something in over, or it is closed, ctx's error, a Refusal of KindNotFound, or a
+// fault, and then read may be called still, or have been.
+func (h *Host) Follow(ctx context.Context, over <-chan struct{}, key engine.RunKey, enough func(*workflow.Run) bool, read func(*workflow.Run)) error {
+	return h.await(ctx, over, key, &watcher{
 		enough: func(h *held) bool { return enough(h.workflow()) },
 		read:   func(h *held) { read(h.workflow()) },
 	})
 }
 
 // FollowActivity is Follow for a standalone activity.
-func (h *Host) FollowActivity(ctx context.Context, key engine.RunKey, enough func(*standalone.Run) bool, read func(*standalone.Run)) error {
-	return h.await(ctx, key, &watcher{
+func (h *Host) FollowActivity(ctx context.Context, over <-chan struct{}, key engine.RunKey, enough func(*standalone.Run) bool, read func(*standalone.Run)) error {
+	return h.await(ctx, over, key, &watcher{
 		enough: func(h *held) bool { return enough(h.activity()) },
 		read:   func(h *held) { read(h.activity()) },
 	})
@@ -49,16 +55,19 @@ func goneOn(seen int64) func(*held) bool {
 	return func(h *held) bool { return h.run.progress() != seen }
 }
 
-func (h *Host) await(ctx context.Context, key engine.RunKey, w *watcher) error {
+func (h *Host) await(ctx context.Context, over <-chan struct{}, key engine.RunKey, w *watcher) error {
 	result := make(chan error, 2) // a fault may be told twice
 	w.done = func(err error) { result <- err }
 	stop := h.watch(key, w)
-	told, err := await.Value(ctx, result)
-	if err != nil {
-		stop()
-		return err
+	told, _, heard, err := await.Either(ctx, result, over)
+	if err == nil && heard {
+		return told
 	}
-	return told
+	stop()
+	if err == nil {
+		err = ErrOver
+	}
+	return err
 }
 
 // Watch is for a caller that does not wait until a workflow run has another next
