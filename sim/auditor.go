@@ -229,7 +229,7 @@ func (a *auditor) taskHanded(t *workflow.TaskStarted) {
 // server has forgotten a poller, or a task on its way to one.
 func (a *auditor) lostStart(l *life, ev *historypb.HistoryEvent) {
 	t := ev.GetWorkflowTaskTimedOutEventAttributes()
-	if t == nil || t.StartedEventId == 0 || t.TimeoutType != enumspb.TIMEOUT_TYPE_START_TO_CLOSE {
+	if t == nil || l.skips || t.StartedEventId == 0 || t.TimeoutType != enumspb.TIMEOUT_TYPE_START_TO_CLOSE {
 		return
 	}
 	started := l.events[t.StartedEventId-1].EventTime.AsTime()

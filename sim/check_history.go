@@ -29,6 +29,7 @@ type events4 struct {
 	resetBy *historypb.HistoryEvent
 	paused  bool
 	closed  bool
+	skips   bool // its time may not be that of the world
 }
 
 type taskPhase uint8
@@ -107,7 +108,7 @@ func (e *events4) add(ev *historypb.HistoryEvent) string {
 		return "I2: the history does not begin with its only start"
 	}
 	for _, check := range []func(*historypb.HistoryEvent) string{
-		e.addTask, e.addActivity, e.addTimer, e.addOther, e.addUpdate, e.addPause, e.addClose,
+		e.addTask, e.addActivity, e.addTimer, e.addOther, e.addUpdate, e.addPause, e.addSkip, e.addClose,
 	} {
 		if wrong := check(ev); wrong != "" {
 			return wrong

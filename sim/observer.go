@@ -226,7 +226,7 @@ func (o *observer) mayBeGone(key engine.RunKey) bool {
 		return true
 	}
 	// It may have closed and been deleted since it was last looked at.
-	return l != nil && (l.gone || l.state != nil && !l.state.Open() && !l.state.Info.DeleteAt.After(o.now.Add(maxSkew))) ||
+	return l != nil && (l.gone || l.state != nil && !l.state.Open() && !l.state.ShardTime(l.state.Info.DeleteAt).After(o.now.Add(maxSkew))) ||
 		l != nil && !o.now.Before(l.lastly.Add(o.retention-2*maxSkew))
 }
 

@@ -14,7 +14,7 @@ import (
 // operate is what an operator does to a workflow: it pauses it, lets it go on, or
 // changes its priority.
 func (w *world) operate(id string) {
-	switch w.chance.IntN(5) {
+	switch w.chance.IntN(6) {
 	case 0, 1:
 		w.insist(id, "pause", &workflow.PauseWorkflow{Request: &workflowservice.PauseWorkflowExecutionRequest{
 			Namespace: namespaceName, WorkflowId: id, Identity: "operator", Reason: "as the dice fell", RequestId: w.unique("request"),
@@ -22,10 +22,7 @@ func (w *world) operate(id string) {
 	case 2, 3:
 		w.insist(id, "unpause", unpause(id, "", w.unique("request")))
 	default:
-		w.insist(id, "options", &workflow.UpdateOptions{
-			Paths:   []string{workflow.PathPriorityKey},
-			Options: &workflowpb.WorkflowExecutionOptions{Priority: &commonpb.Priority{PriorityKey: int32(w.chance.IntN(6))}},
-		})
+		w.insist(id, "options", &workflow.UpdateOptions{Paths: w.drawWorkflowPaths(), Options: w.drawWorkflowOptions(), Identity: "operator"})
 	}
 }
 
@@ -35,11 +32,39 @@ func unpause(id, runID, requestID string) *workflow.UnpauseWorkflow {
 	}}
 }
 
+// workflowPaths are what may be changed of a workflow's options.
+var workflowPaths = []string{
+	workflow.PathPriorityKey, workflow.PathPriority, workflow.PathFairnessKey, workflow.PathFairnessWeight,
+	workflow.PathVersioningOverride, workflow.PathTimeSkipping,
+}
+
+func (w *world) drawWorkflowPaths() (paths []string) {
+	for range 1 + w.chance.IntN(2) {
+		paths = append(paths, workflowPaths[w.chance.IntN(len(workflowPaths))])
+	}
+	return paths
+}
+
+// drawWorkflowOptions are new options of a workflow; what they do not have is taken
+// away if it is named.
+func (w *world) drawWorkflowOptions() *workflowpb.WorkflowExecutionOptions {
+	o := &workflowpb.WorkflowExecutionOptions{
+		Priority: &commonpb.Priority{PriorityKey: int32(w.chance.IntN(6)), FairnessKey: "f2", FairnessWeight: 3},
+	}
+	if w.oneIn(2) {
+		o.VersioningOverride, o.TimeSkippingConfig = autoUpgrade(), w.drawSkipping()
+	}
+	return o
+}
+
 // unpauseAll lets every paused run go on: once all has healed nothing else would.
 func (w *world) unpauseAll() {
 	for _, l := range w.disk.order {
 		if l.state != nil && l.state.Info.Status == enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED {
 			w.submit(l.key.ID, l.key.RunID, unpause(l.key.Name, l.key.RunID, w.unique("request")), func(any, error) {})
+		}
+		if l.state != nil && l.state.Open() {
+			w.unpauseActivities(l)
 		}
 	}
 }
@@ -69,6 +94,7 @@ func (e *events4) addPause(ev *historypb.HistoryEvent) string {
 // has started since the pause.
 func (o *observer) checkPaused(l *life) {
 	p := l.state.Info.Pause
+	o.checkPausedActivities(l)
 	if p == nil {
 		return
 	}

@@ -52,6 +52,7 @@ func (w *world) bootOn(driver *memstore.Driver) {
 		Post:          p,
 		Metrics:       &p.load,
 		Shards:        p.bounds.shards,
+		Limits:        w.limits,
 		Clock:         processClock{p},
 		Spawn:         p.spawn,
 		Seed:          w.seed16,

@@ -8,7 +8,9 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
@@ -42,6 +44,12 @@ func (w *world) reset(id string) {
 	if w.oneIn(3) {
 		request.ResetReapplyExcludeTypes = []enumspb.ResetReapplyExcludeType{enumspb.ResetReapplyExcludeType(1 + w.chance.IntN(2))}
 	}
+	if w.oneIn(5) {
+		request.ResetReapplyType = enumspb.ResetReapplyType(w.chance.IntN(4)) //nolint:staticcheck // older clients say so
+	}
+	if w.oneIn(4) {
+		request.PostResetOperations = w.drawPostReset()
+	}
 	w.insistOnReset(base.key, &workflow.ResetWorkflow{Request: request})
 }
 
@@ -53,6 +61,16 @@ func (w *world) insistOnReset(base engine.RunKey, in *workflow.ResetWorkflow) {
 		}
 		w.say("client: reset %s to %d: %s", short(base), in.Request.WorkflowTaskFinishEventId, outcomeOf(err))
 	})
+}
+
+// drawPostReset is what is to follow a reset.
+func (w *world) drawPostReset() []*workflowpb.PostResetOperation {
+	return []*workflowpb.PostResetOperation{
+		{Variant: &workflowpb.PostResetOperation_SignalWorkflow_{SignalWorkflow: &workflowpb.PostResetOperation_SignalWorkflow{
+			SignalName: w.unique("signal"), Input: payloads("after"), Header: header("client"), Links: w.drawLinks()}}},
+		{Variant: &workflowpb.PostResetOperation_UpdateWorkflowOptions_{UpdateWorkflowOptions: &workflowpb.PostResetOperation_UpdateWorkflowOptions{
+			WorkflowExecutionOptions: w.drawWorkflowOptions(), UpdateMask: &fieldmaskpb.FieldMask{Paths: w.drawWorkflowPaths()}}}},
+	}
 }
 
 // resetPoints are the ids of events at which a reset may cut.
@@ -121,7 +139,7 @@ func (o *observer) checkReplay(l *life) {
 		return
 	}
 	l.replayed = len(l.events)
-	r := workflow.NewReplay(&engine.Env{Limits: engine.DefaultLimits(), Namespace: namespaces{o.retention}.ByID(namespaceID)}, l.key)
+	r := workflow.NewReplay(&engine.Env{Limits: o.limits, Namespace: namespaces{o.retention}.ByID(namespaceID)}, l.key)
 	for _, first := range sortedNumbers(l.rows) {
 		next := first + 1
 		for next <= int64(len(l.events)) && l.rows[next] == nil {

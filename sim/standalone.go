@@ -7,7 +7,6 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
-	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
@@ -41,7 +40,7 @@ func (w *world) actAlone() {
 		w.auditor.deleting(id)
 		w.insistOn(id, "delete", &standalone.Delete{})
 	case n < 66:
-		w.insistOn(id, "pause", &standalone.Pause{Request: &workflowservice.PauseActivityExecutionRequest{RequestId: request, Identity: "client"}})
+		w.insistOn(id, "pause", &standalone.Pause{Request: &workflowservice.PauseActivityExecutionRequest{RequestId: w.someRequest(), Identity: "client"}})
 	case n < 76:
 		w.unpauseAlone(id)
 	case n < 80:
@@ -50,13 +49,14 @@ func (w *world) actAlone() {
 			Jitter: durationpb.New(w.between(0, 5*time.Second))}})
 	case n < 85:
 		w.insistOn(id, "update", &standalone.UpdateOptions{Request: &workflowservice.UpdateActivityExecutionOptionsRequest{
-			RequestId: request, Identity: "client",
-			ActivityOptions: &activitypb.ActivityOptions{
-				TaskQueue:           &taskqueuepb.TaskQueue{Name: activityQueueName},
-				StartToCloseTimeout: durationpb.New(w.between(2*time.Second, 10*time.Second)),
-				Priority:            &commonpb.Priority{PriorityKey: int32(w.chance.IntN(6))},
-			},
-			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"task_queue.name", "start_to_close_timeout", "priority"}}}})
+			RequestId: w.someRequest(), Identity: "client",
+			ActivityOptions: w.drawOptions(), UpdateMask: &fieldmaskpb.FieldMask{Paths: w.drawPaths()}}})
+	case n < 87:
+		w.insistOn(id, "update", &standalone.UpdateOptions{Request: &workflowservice.UpdateActivityExecutionOptionsRequest{
+			RequestId: request, Identity: "client", RestoreOriginal: true}})
+	case n < 89:
+		w.insistOn(id, "delay", &standalone.UpdateOptions{Request: &workflowservice.UpdateActivityExecutionOptionsRequest{
+			RequestId: request, Identity: "client", ActivityOptions: w.drawOptions(), UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"start_delay"}}}})
 	default:
 		w.reader.readAlone(id)
 	}
@@ -64,7 +64,7 @@ func (w *world) actAlone() {
 
 func (w *world) unpauseAlone(id engine.ID) {
 	w.insistOn(id, "unpause", &standalone.Unpause{Request: &workflowservice.UnpauseActivityExecutionRequest{
-		RequestId: w.unique("request"), Identity: "client", Jitter: durationpb.New(w.between(0, time.Second))}})
+		RequestId: w.someRequest(), Identity: "client", Jitter: durationpb.New(w.between(0, time.Second))}})
 }
 
 // unpauseSingles lets what is paused go on, once everything has healed.
@@ -77,15 +77,20 @@ func (w *world) unpauseSingles() {
 }
 
 func (w *world) startAlone(id engine.ID) {
+	w.insistOn(id, "start", &standalone.StartExecution{Request: w.singleRequest(id.Name), Poller: engine.Poller{Identity: "client"}})
+}
+
+// singleRequest draws how a standalone activity is to be started.
+func (w *world) singleRequest(id string) *workflowservice.StartActivityExecutionRequest {
 	request := &workflowservice.StartActivityExecutionRequest{
 		Namespace:           namespaceName,
-		ActivityId:          id.Name,
+		ActivityId:          id,
 		ActivityType:        &commonpb.ActivityType{Name: "alone"},
 		TaskQueue:           &taskqueuepb.TaskQueue{Name: activityQueueName, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
 		Identity:            "client",
 		RequestId:           w.unique("start"),
 		StartToCloseTimeout: durationpb.New(w.between(2*time.Second, 10*time.Second)),
-		Input:               &commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: []byte(id.Name)}}},
+		Input:               &commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: []byte(id)}}},
 		RetryPolicy: &commonpb.RetryPolicy{
 			InitialInterval: durationpb.New(time.Second), BackoffCoefficient: 2,
 			MaximumAttempts: int32(1 + w.chance.IntN(4)), NonRetryableErrorTypes: []string{"hopeless"},
@@ -108,12 +113,15 @@ func (w *world) startAlone(id engine.ID) {
 	}
 	if w.oneIn(3) {
 		request.IdConflictPolicy = enumspb.ACTIVITY_ID_CONFLICT_POLICY_USE_EXISTING
-		request.OnConflictOptions = &commonpb.OnConflictOptions{AttachRequestId: true, AttachCompletionCallbacks: true}
+		request.OnConflictOptions = &commonpb.OnConflictOptions{AttachRequestId: true, AttachCompletionCallbacks: true, AttachLinks: w.oneIn(2)}
 	}
 	if w.oneIn(4) {
-		request.IdReusePolicy = enumspb.ACTIVITY_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
+		request.IdReusePolicy = enumspb.ActivityIdReusePolicy(2 + w.chance.IntN(2))
 	}
-	w.insistOn(id, "start", &standalone.StartExecution{Request: request, Poller: engine.Poller{Identity: "client"}})
+	if w.oneIn(4) {
+		request.Links, request.SearchAttributes, request.Header = w.drawLinks(), attributes(w.chance), header("client")
+	}
+	return request
 }
 
 // actAlone carries an attempt out.

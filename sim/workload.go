@@ -48,7 +48,7 @@ func (w *world) act() {
 		return
 	}
 	id := workflowID(w.chance.IntN(workflowIDs))
-	switch n := w.chance.IntN(190); {
+	switch n := w.chance.IntN(204); {
 	case n < 45:
 		w.start(id)
 	case n < 80:
@@ -71,6 +71,10 @@ func (w *world) act() {
 		w.readHistory(idOf(id))
 	case n < 165:
 		w.query(idOf(id))
+	case n >= 198:
+		w.askWrongly(id)
+	case n >= 190:
+		w.operateActivity(id)
 	case n < 172:
 		w.updateAndWait(id)
 	case n < 176:
@@ -154,9 +158,7 @@ func (w *world) startRequest(id string) *workflowservice.StartWorkflowExecutionR
 		request.WorkflowStartDelay = durationpb.New(w.between(time.Second, 10*time.Second))
 	}
 	if w.oneIn(20) && !w.healed {
-		// Every second until the chain's time is over.
-		request.CronSchedule = "@every 2s"
-		request.WorkflowExecutionTimeout = durationpb.New(w.between(5*time.Second, 30*time.Second))
+		w.drawCron(request)
 	}
 	if w.oneIn(6) {
 		request.RequestEagerExecution = true
@@ -168,9 +170,10 @@ func (w *world) startRequest(id string) *workflowservice.StartWorkflowExecutionR
 	if w.oneIn(8) {
 		request.RetryPolicy = &commonpb.RetryPolicy{
 			InitialInterval: durationpb.New(time.Second), BackoffCoefficient: 2, MaximumAttempts: 2,
-			MaximumInterval: durationpb.New(10 * time.Second),
+			MaximumInterval: durationpb.New(10 * time.Second), NonRetryableErrorTypes: []string{"hopeless"},
 		}
 	}
+	w.adorn(request)
 	return request
 }
 
@@ -196,6 +199,8 @@ func (w *world) signalWithStart(id string) {
 		RequestId:           w.unique("request"),
 		SignalName:          w.unique("signal"),
 		WorkflowTaskTimeout: durationpb.New(5 * time.Second),
+		Header:              header("client"), Memo: memo("client"), SearchAttributes: attributes(w.chance), Links: w.drawLinks(),
+		WorkflowIdReusePolicy: enumspb.WorkflowIdReusePolicy(w.chance.IntN(4)),
 	}})
 }
 

@@ -64,6 +64,7 @@ type world struct {
 	spoiled   map[*workflow.CompleteWorkflowTask]string
 	callers   []*caller // whose calls wait inside the server
 	rest      rest
+	limits    *engine.Limits
 	retention time.Duration
 	// skew is how far the server's clock is off. It jumps; the order of events
 	// does not depend on it.
@@ -97,6 +98,7 @@ func newWorld(o options) *world {
 		w.retention = 30 * time.Second
 	}
 	w.rest = drawRests(w.schedule)
+	w.limits = drawLimits(w.schedule)
 	return w
 }
 
