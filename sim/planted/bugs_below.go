@@ -15,11 +15,11 @@ var belowBugs = []bug{
 		edits: []edit{{"matching/reserve.go", "q.abort(r.owner, started)", "_ = started"}},
 	},
 	{
-		name: "field-forgotten", what: "the start version of an activity is not stored", hunter: hunter{tests: "./record . -rapid.nofailfile"},
+		name: "field-forgotten", what: "the start version of an activity is not stored", hunter: byRecordTests,
 		edits: []edit{{"record/fields_run.go", "\tc.int(6, &a.Stamp)\n", ""}},
 	},
 	{
-		name: "checksum-not-checked", what: "a damaged value is served", hunter: hunter{tests: "./record . -rapid.nofailfile"},
+		name: "checksum-not-checked", what: "a damaged value is served", hunter: byRecordTests,
 		edits: []edit{{"record/envelope.go", "sum != binary.LittleEndian.Uint32(tail) {", "sum == 0 && sum != binary.LittleEndian.Uint32(tail) {"}},
 	},
 	{
@@ -34,7 +34,21 @@ var belowBugs = []bug{
 		},
 	},
 	{
-		name: "simulated-disk-lies", what: "the simulator's disk applies batches of a former owner", hunter: hunter{tests: "./store/memstore ."},
+		name: "simulated-disk-lies", what: "the simulator's disk applies batches of a former owner", hunter: hunter{sim: 100, tests: "./store/memstore ."},
 		edits: []edit{{"store/memstore/memstore.go", "former.end(store.ErrFenced)", "_ = former"}},
+	},
+	{
+		name: "simulated-disk-tears", what: "the simulator's disk keeps half of a batch", hunter: hunter{sim: 100, tests: "./store/memstore ."},
+		edits: []edit{{"store/memstore/image.go", "if s.driver.opt.Tear != nil && !tear {", "if tear = true; s.driver.opt.Tear != nil && !tear {"}},
+	},
+	{
+		name: "batch-in-two", what: "a batch goes to the log in two parts", hunter: hunter{tests: "./store/pebblestore CrashPoints"},
+		edits: []edit{{"store/pebblestore/shard.go", "\tp := d.db.NewBatchWithSize(batchOverhead", `	if half := len(b.Ops) / 2; half > 0 {
+		first := *b
+		first.Ops = b.Ops[:half]
+		q := d.db.NewBatch()
+		_ = errors.Join(fill(q, &first), d.db.Apply(q, pebble.Sync))
+	}
+	p := d.db.NewBatchWithSize(batchOverhead`}},
 	},
 }

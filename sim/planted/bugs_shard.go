@@ -50,7 +50,7 @@ var shardBugs = []bug{
 		edits: []edit{{"shard/feed.go", "b.rows.Put(record.FeedKey(run), record.FeedValue)", "_ = run"}},
 	},
 	{
-		name: "lost-wake-up", what: "who waits for a run is not told of its changes", hunter: hunter{tests: "./shard Follow|Wait|Watch -timeout 30s"},
+		name: "lost-wake-up", what: "who waits for a run is not told of its changes", hunter: hunter{sim: 100, tests: "./shard Follow|Wait|Watch -timeout 30s"},
 		edits: []edit{{"shard/perform.go", "awaited := s.wakeWatchers(h)", "awaited := false"}},
 	},
 	{
@@ -73,5 +73,22 @@ var shardBugs = []bug{
 	{
 		name: "letter-overtaken", what: "a failed delivery is given up", hunter: bySim,
 		edits: []edit{{"shard/outbox.go", "if err != nil && mayComeLater(err) {\n\t\ts.later(l)", "if err != nil && mayComeLater(err) {\n\t\ts.delivered(l)"}},
+	},
+	{
+		name: "stale-read", what: "a description shows what is in memory, durable or not", hunter: bySim,
+		edits: []edit{{"shard/step.go", "if last <= s.durable {", "if last <= s.durable || r.look != nil {"}},
+	},
+	{
+		name: "news-before-commit", what: "who waits for an update is told of it before it is durable", hunter: bySim,
+		edits: []edit{{"shard/updates.go", "s.after(h.entry.lastBatch, func(fault error) {\n\t\t\tif fault == nil {", "s.after(0, func(fault error) {\n\t\t\tif fault == nil {"}},
+	},
+	{
+		name: "failed-commit-ignored", what: "a commit that has failed now and then counts as done", hunter: bySim,
+		edits: []edit{{"shard/commit.go", "\tif err != nil {\n\t\ts.fail(", "\tif err != nil && b.no%4 != 0 {\n\t\ts.fail("}},
+	},
+	{
+		name: "fence-ignored", what: "a former owner takes a commit for done that was refused because it is no owner any more", hunter: bySim,
+		edits: []edit{{"shard/commit.go", "\tif err != nil {\n\t\ts.fail(", "\tif err != nil && !strings.Contains(err.Error(), \"fenced\") {\n\t\ts.fail("},
+			{"shard/commit.go", "\t\"slices\"\n", "\t\"slices\"\n\t\"strings\"\n"}},
 	},
 }

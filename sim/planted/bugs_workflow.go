@@ -59,4 +59,25 @@ var workflowBugs = []bug{
 		name: "retention-early", what: "a closed run is forgotten at once", hunter: bySim,
 		edits: []edit{{"engine/workflow/close.go", "d.info.DeleteAt = d.env.Now.Add(d.env.Namespace.Retention)", "d.info.DeleteAt = d.env.Now"}},
 	},
+	{
+		name: "start-beside-open", what: "a workflow is started beside one of its id that is open", hunter: bySim,
+		edits: []edit{{"engine/workflow/start.go", "\tdefault:\n\t\treturn nil, alreadyRunning(current)\n", ""}},
+	},
+	{
+		name: "reuse-policy-forgotten", what: "an id is used again although the policy forbids it", hunter: bySim,
+		edits: []edit{{"engine/workflow/start.go", "case enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE:", "case -1:"}},
+	},
+	{
+		name: "signal-dropped", what: "a signal that comes during a workflow task is acknowledged and dropped", hunter: bySim,
+		edits: []edit{{"engine/workflow/signal.go", "\td.recordSignal(s)\n\td.wantTask()\n", "\tif d.taskStarted() {\n\t\treturn reply, nil\n\t}\n\td.recordSignal(s)\n\td.wantTask()\n"}},
+	},
+	{
+		name: "buffer-reversed", what: "events that waited for a workflow task to end change places", hunter: bySim,
+		edits: []edit{{"engine/workflow/buffer.go", "\tstarted := make(map[int64]int64) // scheduled or initiated id -> started id\n",
+			"\tstarted := make(map[int64]int64) // scheduled or initiated id -> started id\n\tfor i, j := 0, len(keys)-1; i < j; i, j = i+1, j-1 {\n\t\tkeys[i], keys[j] = keys[j], keys[i]\n\t}\n"}},
+	},
+	{
+		name: "cancel-forgotten", what: "a request to cancel is acknowledged and dropped while a worker has the workflow task", hunter: bySim,
+		edits: []edit{{"engine/workflow/signal.go", "if !d.isOpen() || d.info.CancelRequested {", "if !d.isOpen() || d.info.CancelRequested || d.taskStarted() {"}},
+	},
 }

@@ -11,7 +11,8 @@
 // checks that each text to find still stands exactly once in its file, so that
 // the list cannot rot.
 //
-// A bug of the shell is hunted by the simulator, one of a machine by the model or
-// the simulator, one of what lies below by the tests of the package. Who hunts is
-// fixed in the list: a bug that slips through is a finding about the hunter.
+// The simulator hunts first; then the model, for bugs of a machine, or the tests of
+// the package, for what lies below. Who else hunts than the simulator is fixed in
+// the list: a bug that slips through is a finding about its hunters. The table it
+// prints is the one in docs/reliability.md.
 package main

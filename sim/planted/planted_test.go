@@ -34,21 +34,17 @@ func TestHunt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range []struct {
-		bug   bug
-		found int
-	}{
-		{bug{name: "none", hunter: hunter{model: 5}}, 0},
-		{find(t, "signal-twice"), 1},
-	} {
-		found, err := b.bug.hunted(t.Context(), root, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(found) != b.found {
-			t.Errorf("bug %s: found %d times of one, want %d", b.bug.name, len(found), b.found)
-		}
+	none := bug{name: "none", hunter: hunter{model: 5}}
+	if f, err := none.hunted(t.Context(), root, 1); err != nil || f.found() {
+		t.Errorf("without a bug: %+v, %v", f, err)
 	}
+	some := find(t, "signal-twice")
+	some.hunter = hunter{model: 5000}
+	f, err := some.hunted(t.Context(), root, 1)
+	if err != nil || !f.found() || f.by != "model" || f.worlds[0] < 1 {
+		t.Errorf("signal-twice: %+v, %v", f, err)
+	}
+	t.Log(some.row(f))
 }
 
 func find(t *testing.T, name string) bug {
