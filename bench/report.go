@@ -223,6 +223,9 @@ func (r *Report) printComparison(w io.Writer, other *Report, ratio *Ratio, mine,
 	fmt.Fprintln(w, "\t\t\t")
 	fmt.Fprintf(w, "\t%s\t%s\tratio\n", mine, theirs)
 	line := func(name string, a, b, ratio float64) {
+		if a == 0 && b == 0 {
+			return // not measured
+		}
 		fmt.Fprintf(w, "%s\t%.3f\t%.3f\t%.2f\n", name, a, b, ratio)
 	}
 	line("executions/s", r.PerSecond, other.PerSecond, ratio.PerSecond)
