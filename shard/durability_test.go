@@ -240,6 +240,7 @@ func (n brokenNamespaces) ByID(id string) *engine.Namespace {
 // durable before is still told.
 func TestBugInTheShellReopens(t *testing.T) {
 	w := newWorld(t)
+	w.bugs = true
 	w.slowCommits()
 	before := w.submit("a", "", startOf("a"))
 	w.settle()

@@ -172,9 +172,19 @@ func (s *shard) forgetWaiter(id engine.ID, w *updateWaiter) {
 	}
 	for _, h := range e.runs { // it is in one of them at most
 		for updateID, waiters := range h.updates {
-			s.keepWaiters(h, updateID, slices.DeleteFunc(waiters, func(other *updateWaiter) bool { return other == w }))
+			s.keepWaiters(h, updateID, without(waiters, w))
 		}
 	}
+}
+
+// without is the other waiters, in a slice of their own: news that are not durable
+// yet still hold the one given.
+func without(waiters []*updateWaiter, w *updateWaiter) []*updateWaiter {
+	i := slices.Index(waiters, w)
+	if i < 0 {
+		return waiters
+	}
+	return slices.Concat(waiters[:i], waiters[i+1:])
 }
 
 func (s *shard) keepWaiters(h *held, updateID string, waiters []*updateWaiter) {

@@ -205,6 +205,31 @@ func TestPatienceOfUpdateCallers(t *testing.T) {
 	w.evictAll()
 }
 
+// A caller may leave while news of its update are on their way to the disk: they
+// reach those who stay, and nobody stumbles over the one who left.
+func TestCallerOfAnUpdateLeavesBeforeItsNewsAreDurable(t *testing.T) {
+	w := idle(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	leaving := w.update(ctx, "u", Patience{Stage: stageCompleted})
+	over := make(chan struct{})
+	staying := w.update(t.Context(), "u", Patience{Stage: stageCompleted, Over: over})
+	task := w.take().(*workflow.TaskStarted)
+	w.slowCommits()
+	w.submit("a", "", said(task, acceptOf("u")))
+	w.settle()
+	cancel()
+	if _, err := leaving.get(w); !errors.Is(err, context.Canceled) {
+		t.Errorf("the call that ended got %v", err)
+	}
+	w.settle()
+	w.advance(time.Second)
+	w.faults.Commit = nil
+	close(over)
+	if status, err := staying.get(w); err != nil || status.Stage != stageAccepted {
+		t.Errorf("who stayed got %+v, %v", status, err)
+	}
+}
+
 // What is in memory only stays there: a run with an update that no worker has
 // looked at is not evicted, and its task has no row.
 func TestVolatileRunsStay(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -45,12 +46,18 @@ type world struct {
 	opt     Options
 	faults  memstore.Faults
 	logged  bytes.Buffer
+	bugs    bool // whether this test plants bugs; in others none may be recovered from
 }
 
 func newWorld(t testing.TB, change ...func(*Options)) *world {
 	w := &world{TB: t, clock: clock.NewFake(epoch), feed: &fakeFeed{}, woken: make(chan struct{}, 1)}
 	w.driver = memstore.New(w.storeOptions())
 	w.boot(change...)
+	t.Cleanup(func() {
+		if logged := w.logged.String(); !w.bugs && strings.Contains(logged, "a bug:") {
+			t.Errorf("the shard recovered from a bug:\n%s", logged)
+		}
+	})
 	return w
 }
 
