@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/perdure/perdure/engine"
@@ -224,6 +225,10 @@ func randomChange(t *testing.T, f *filler, run *workflow.Run, firstEvent int64) 
 	removeOne(c.Buffered, run.Buffered)
 	removeOne(c.Requests, run.Requests)
 	removeOne(c.Updates, run.Updates)
+	if run.Start != nil {
+		c.Start.RequestID = run.Start.RequestID // fixed when the run begins
+	}
+	c.Requests[c.Start.RequestID] = &workflow.Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, EventID: 1}
 	if f.rnd.IntN(2) == 0 {
 		c.Memo = nil
 	}

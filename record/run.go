@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/perdure/perdure/engine"
@@ -48,7 +49,7 @@ func WriteChange(b *store.Batch, key engine.RunKey, c *workflow.Change) {
 	writeNumbered(&w, PartChild, c.Children, childFields)
 	writeNumbered(&w, PartSignal, c.Signals, externalFields)
 	writeNumbered(&w, PartCancel, c.Cancels, externalFields)
-	writeNamed(&w, PartRequest, c.Requests, requestFields)
+	writeRequests(&w, c)
 	writeNamed(&w, PartUpdate, c.Updates, updateFields)
 	writeNumbered(&w, PartCallback, c.Callbacks, callbackFields)
 	for _, n := range order(c.Buffered) {
@@ -122,6 +123,18 @@ func writeNumbered[T any](w *partWriter, part Part, changed map[int64]*T, fields
 func writeNamed[T any](w *partWriter, part Part, changed map[string]*T, fields func(*coder, *T)) {
 	for _, name := range order(changed) {
 		writePart(w, StateKey{Part: part, Text: name}, changed[name], fields)
+	}
+}
+
+// startRequest is what is kept of the request that has started a run. It has no
+// row: the request's id is in the part that begins the run.
+var startRequest = workflow.Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, EventID: 1}
+
+func writeRequests(w *partWriter, c *workflow.Change) {
+	for _, id := range order(c.Requests) {
+		if r := c.Requests[id]; c.Start == nil || id != c.Start.RequestID || r == nil || *r != startRequest {
+			writePart(w, StateKey{Part: PartRequest, Text: id}, r, requestFields)
+		}
 	}
 }
 
@@ -237,6 +250,10 @@ func (l *Loader) Add(e store.Entry) {
 func (l *Loader) Run() (*workflow.Run, error) {
 	if err := l.rows.end(l.run.Start != nil && l.run.Info != nil); err != nil {
 		return nil, err
+	}
+	if l.run.Requests[l.run.Start.RequestID] == nil {
+		r := startRequest
+		l.run.Requests[l.run.Start.RequestID] = &r
 	}
 	return l.run, nil
 }

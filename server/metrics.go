@@ -2,6 +2,7 @@ package server
 
 import (
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +21,7 @@ var liveHeap = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile("^/gc
 // shardMetrics are the measurements of the shard loops.
 type shardMetrics struct {
 	steps    *prometheus.CounterVec
+	step     sync.Map // stepKind to its prometheus.Counter, found once
 	commits  *prometheus.CounterVec
 	sync     prometheus.Histogram
 	rows     prometheus.Counter
@@ -58,7 +60,18 @@ func newShardMetrics(to *prometheus.Registry) *shardMetrics {
 }
 
 func (m *shardMetrics) Step(kind string, refused bool) {
-	m.steps.WithLabelValues(kind, truth(refused)).Inc()
+	at := stepKind{kind, refused}
+	counter, ok := m.step.Load(at)
+	if !ok {
+		counter, _ = m.step.LoadOrStore(at, m.steps.WithLabelValues(kind, truth(refused)))
+	}
+	counter.(prometheus.Counter).Inc()
+}
+
+// stepKind is what steps are counted by.
+type stepKind struct {
+	kind    string
+	refused bool
 }
 
 func (m *shardMetrics) Commit(rows, sizeBytes int, took time.Duration, err error) {

@@ -38,23 +38,41 @@ func (d *draft) recordWorker(ev *historypb.HistoryEvent, runID string) {
 	if version != nil {
 		return // worker versioning proper is not kept in BuildIds yet
 	}
-	d.addBuildID("unversioned")
-	if build != "" {
-		d.addBuildID("unversioned:" + build)
-	}
+	d.addBuildID(build)
 }
 
-// addBuildID adds a token to BuildIds. A run that outlives many builds keeps the
-// newest; the first token, "unversioned", stays.
-func (d *draft) addBuildID(token string) {
-	have := d.systemAttribute(searchattr.BuildIDs)
-	if slices.Contains(have, token) {
+// unversioned is the first token of BuildIds, and unversionedOnly the attribute
+// of runs whose workers say no more of themselves: one for all of them, because
+// writing and reading it at each task was a step's largest part.
+const unversioned = "unversioned"
+
+var unversionedOnly = searchattr.Encode([]string{unversioned}, enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST)
+
+// addBuildID adds a build to BuildIds; empty for a worker that names none. A run
+// that outlives many builds keeps the newest; the first token stays.
+func (d *draft) addBuildID(build string) {
+	if build == "" && d.searchAttributes().GetIndexedFields()[searchattr.BuildIDs] == unversionedOnly {
 		return
 	}
-	if len(have) > d.env.Limits.AutoResetPoints {
-		have = slices.Delete(slices.Clone(have), 1, 2)
+	was := d.systemAttribute(searchattr.BuildIDs)
+	have := was
+	if !slices.Contains(have, unversioned) {
+		have = append(slices.Clip(have), unversioned)
 	}
-	d.setSystemAttribute(searchattr.BuildIDs, append(slices.Clip(have), token))
+	if token := unversioned + ":" + build; build != "" && !slices.Contains(have, token) {
+		if len(have) > d.env.Limits.AutoResetPoints {
+			have = slices.Delete(slices.Clone(have), 1, 2)
+		}
+		have = append(slices.Clip(have), token)
+	}
+	switch {
+	case slices.Equal(have, was):
+	case len(have) == 1:
+		d.setSearchAttributes(searchattr.Merge(d.searchAttributes(), &commonpb.SearchAttributes{
+			IndexedFields: map[string]*commonpb.Payload{searchattr.BuildIDs: unversionedOnly}}))
+	default:
+		d.setSystemAttribute(searchattr.BuildIDs, have)
+	}
 }
 
 // recordResetPoint notes the first task a build has completed; the oldest
