@@ -218,13 +218,16 @@ func TestTaskHistoryPages(t *testing.T) {
 	}
 }
 
-// A query of its own: no history for a sticky worker, all of it for another.
+// A query of its own: no history for a sticky worker, for another all of it that
+// it is to be told.
 func TestPollQuery(t *testing.T) {
 	e := newEdge(t)
-	e.withRun().append(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED)
+	run := e.withRun()
+	run.append(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED)
+	run.append(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED)
 	for kind, events := range map[enumspb.TaskQueueKind]int{enumspb.TASK_QUEUE_KIND_STICKY: 0, enumspb.TASK_QUEUE_KIND_NORMAL: 1} {
 		e.queues.tasks <- &matching.Handover{Abort: func() {}, Query: &shard.QueryTask{
-			ID: "q-1", Run: testRun, Started: startedTask(1), Query: &querypb.WorkflowQuery{QueryType: "state"},
+			ID: "q-1", Run: testRun, Started: startedTask(2), Untold: 1, Query: &querypb.WorkflowQuery{QueryType: "state"},
 		}}
 		resp, err := e.api.PollWorkflowTaskQueue(pollContext(t), &workflowservice.PollWorkflowTaskQueueRequest{Namespace: "ns", TaskQueue: &taskqueuepb.TaskQueue{Name: "q", Kind: kind}})
 		if err != nil {

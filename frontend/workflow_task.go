@@ -123,8 +123,12 @@ func (f *Frontend) taskQueries(t *workflow.TaskStarted) map[string]*querypb.Work
 // taskHistory is the first page of a task's history. Further pages come by
 // GetWorkflowExecutionHistory with a token that ends where the task ends.
 func (f *Frontend) taskHistory(ctx context.Context, t *workflow.TaskStarted, from int64) (*historypb.History, []byte, error) {
-	if from > t.HistoryTo {
+	switch {
+	case from > t.HistoryTo:
 		h, err := rawHistory(nil, t.Virtual)
+		return h, nil, err
+	case from == t.HistoryFrom && len(t.History) > 0: // it came with the task
+		h, err := rawHistory(t.History, t.Virtual)
 		return h, nil, err
 	}
 	page, err := f.executions.History(ctx, t.Token.Run, from, t.HistoryTo, maxHistoryBatches)
@@ -149,6 +153,7 @@ func (f *Frontend) queryTask(ctx context.Context, q *shard.QueryTask, sticky boo
 	}
 	t := *q.Started
 	t.Token.Run, t.Virtual = q.Run, nil
+	t.HistoryTo -= q.Untold
 	from := t.HistoryFrom
 	if sticky {
 		from = t.HistoryTo + 1

@@ -139,5 +139,7 @@ type QueryTask struct {
 	// Started describes the run as for a workflow task (no token, event ids or
 	// times); HistoryFrom is 1 unless the poller is sticky.
 	Started *workflow.TaskStarted
-	Query   any // *querypb.WorkflowQuery
+	// Untold is how many of the last events are not to be sent.
+	Untold int64
+	Query  any // *querypb.WorkflowQuery
 }

@@ -29,6 +29,17 @@ func TestCrew(t *testing.T) {
 		synctest.Wait()
 		c.spawn(work)
 		synctest.Wait()
+		var many sync.WaitGroup
+		many.Add(3 * maxSpare)
+		fresh := newCrew()
+		for range 3 * maxSpare {
+			fresh.spawn(func() { many.Done(); many.Wait() })
+		}
+		synctest.Wait()
+		if n := fresh.spare.Load(); n != maxSpare {
+			t.Errorf("%d wait for more, want %d", n, maxSpare)
+		}
+		fresh.end()
 		if done != 14 {
 			t.Errorf("%d works done, want 14", done)
 		}

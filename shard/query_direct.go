@@ -24,6 +24,7 @@ import (
 type directQuery struct {
 	run     *workflow.Run // for its key and its start, which do not change
 	started workflow.TaskStarted
+	untold  int64
 	normal  engine.TaskQueue
 	sticky  engine.TaskQueue // zero name: not sticky
 	// patience with the sticky queue.
@@ -32,7 +33,8 @@ type directQuery struct {
 
 func describeDirect(run *workflow.Run) *directQuery {
 	d := &directQuery{
-		run: &workflow.Run{Key: run.Key, Start: run.Start},
+		run:    &workflow.Run{Key: run.Key, Start: run.Start},
+		untold: untold(run),
 		started: workflow.TaskStarted{
 			Token:                  workflow.TaskToken{Run: run.Key},
 			NamespaceName:          run.Start.NamespaceName,
@@ -55,6 +57,18 @@ func describeDirect(run *workflow.Run) *directQuery {
 		d.patience = st.ScheduleToStart
 	}
 	return d
+}
+
+// untold is how many events at the end of the history are kept from a worker that
+// is to answer a query. A termination, which no code has asked for and none learns
+// of, is, if it is a batch of its own: the Java SDK cannot replay one, and the
+// answer is the same without (sdk-java issue 1457).
+func untold(run *workflow.Run) int64 {
+	i := run.Info
+	if i.Status == enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED && i.CloseBatchID == i.CloseEventID {
+		return 1
+	}
+	return 0
 }
 
 // How long a queue counts as served after its last poll (TQ-71, TQ-81), and how
@@ -289,7 +303,7 @@ func (a *asking) offerNow() {
 		queue = a.direct.sticky
 		started.HistoryFrom = started.PreviousStartedEventID + 1
 	}
-	task := &QueryTask{ID: a.id, Run: a.direct.run.Key, Started: &started, Query: a.query.query}
+	task := &QueryTask{ID: a.id, Run: a.direct.run.Key, Started: &started, Untold: a.direct.untold, Query: a.query.query}
 	a.undo = a.host.opt.Matcher.OfferQuery(queue, task, func(taken bool) {
 		if taken {
 			a.say(offerTaken, n)

@@ -73,3 +73,31 @@ func TestOvertakenQueryIsAskedAgain(t *testing.T) {
 		}
 	}
 }
+
+// A termination is kept from the worker that answers a query of the run: not all
+// SDKs can replay one. The end that the code has brought about is not.
+func TestQueryOfClosedRuns(t *testing.T) {
+	for name, want := range map[string]int64{"completed": 0, "terminated": 1} {
+		w := newWorld(t)
+		w.do("a", "", startOf("a"))
+		task := w.take().(*workflow.TaskStarted)
+		if name == "completed" {
+			w.do("a", "", completeTask(task, closeCommand()))
+		} else {
+			w.do("a", "", completeTask(task, timerCommand("t", time.Hour)))
+			w.do("a", "", &workflow.Terminate{Request: &workflowservice.TerminateWorkflowExecutionRequest{}})
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, _ = w.host.Query(ctx, idOf("a"), "", &workflowservice.QueryWorkflowRequest{Query: &querypb.WorkflowQuery{QueryType: "state"}})
+		}()
+		w.await(func() { w.matcher.awaitQuery() })
+		if q := w.matcher.query(0); q.Untold != want || q.Started.HistoryTo != int64(len(w.history(w.currentRun("a")))) {
+			t.Errorf("%s: asked with %d events untold of %d", name, q.Untold, q.Started.HistoryTo)
+		}
+		cancel()
+		w.await(func() { <-ended })
+	}
+}

@@ -114,12 +114,13 @@ class QueryTest {
     rejected(WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED, careful(stub, "NOT_OPEN"));
   }
 
-  /** This SDK does not replay a termination, so only the refusal is asked for. */
+  /** This SDK does not replay a termination; the server leaves it out of what a query is answered from. */
   @Test
   void terminated() {
     WorkflowStub stub = start(QUEUE, null);
     assertEquals("waiting", state(stub));
     stub.terminate("enough");
+    assertEquals("waiting", state(stub));
     rejected(WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TERMINATED, careful(stub, "NOT_COMPLETED_CLEANLY"));
   }
 
