@@ -36,8 +36,6 @@ type auditor struct {
 	beats map[activityKey]beat
 	// deleted are ids somebody has asked to delete.
 	deleted map[engine.ID]bool
-	// rows is the visibility index, by run.
-	rows map[engine.RunKey]*engine.VisibilityRecord
 
 	acknowledged, checked int
 }
@@ -65,7 +63,7 @@ type fact struct {
 func newAuditor(w *world) *auditor {
 	return &auditor{
 		world: w, completions: map[string]bool{}, endings: map[activityKey]string{}, starts: map[activityKey]int64{},
-		beats: map[activityKey]beat{}, taskStarts: map[activityKey]int64{}, deleted: map[engine.ID]bool{}, rows: map[engine.RunKey]*engine.VisibilityRecord{},
+		beats: map[activityKey]beat{}, taskStarts: map[activityKey]int64{}, deleted: map[engine.ID]bool{},
 	}
 }
 
@@ -121,6 +119,7 @@ func (a *auditor) started(id engine.ID, requestID string, reply any) {
 		a.handed(started.EagerTask)
 	}
 	a.promise(run, func(l *life) bool { return len(l.events) > 0 }, "start %s of %s", requestID, short(run))
+	a.index.acknowledged(run, false)
 }
 
 func (a *auditor) signaled(run engine.RunKey, name string) {
@@ -142,6 +141,9 @@ func (a *auditor) taskCompleted(in *workflow.CompleteWorkflowTask, reply any) {
 		a.broken("I4: workflow task %d of %s: the completion of start %d is accepted, the last start is %d",
 			t.ScheduledEventID, short(t.Run), t.Stamp, last)
 	}
+	if n := len(in.Request.Commands); n > 0 && closing(in.Request.Commands[n-1].CommandType) {
+		a.index.acknowledged(t.Run, true)
+	}
 	done := reply.(*workflow.TaskCompleted)
 	if done.ResetHistoryEventID == 0 { // else the task was speculative, and leaves no trace
 		a.promise(t.Run, func(l *life) bool { return l.tasksCompleted[t.ScheduledEventID] },
@@ -158,6 +160,16 @@ func (a *auditor) taskCompleted(in *workflow.CompleteWorkflowTask, reply any) {
 	for _, started := range done.Activities {
 		a.handed(started)
 	}
+}
+
+// closing reports whether a command ends its run.
+func closing(t enumspb.CommandType) bool {
+	switch t {
+	case enumspb.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION, enumspb.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION,
+		enumspb.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION, enumspb.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION:
+		return true
+	}
+	return false
 }
 
 func (a *auditor) activityEnded(ref workflow.ActivityRef, how enumspb.EventType) {
@@ -264,29 +276,6 @@ func (a *auditor) nothingForgotten(calm time.Time) {
 }
 
 func (a *auditor) deleting(id engine.ID) { a.deleted[id] = true }
-
-// indexed takes a row of the visibility index.
-func (a *auditor) indexed(v *engine.VisibilityRecord) {
-	if old := a.rows[v.Run]; old == nil || old.Version < v.Version {
-		a.rows[v.Run] = v
-	}
-}
-
-// checkIndex compares the visibility index with the state, once all is quiet (I10).
-func (a *auditor) checkIndex() {
-	for _, l := range a.disk.order {
-		row := a.rows[l.key]
-		switch {
-		case row == nil:
-			a.broken("I10: %s is not in the index", short(l.key))
-		case l.gone && !row.Deleted:
-			a.broken("I10: %s was deleted and is still in the index", short(l.key))
-		case !l.gone && (row.Deleted || row.Status != l.state.Info.Status):
-			a.broken("I10: %s is %v, the index says %v, deleted: %v", short(l.key), l.state.Info.Status, row.Status, row.Deleted)
-		}
-	}
-	a.singles.checkIndex(a.rows)
-}
 
 // logged hears what the server logs: bugs it has noticed itself.
 func (a *auditor) logged(text string) {

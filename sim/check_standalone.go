@@ -113,6 +113,7 @@ func (s *singles) started(id engine.ID, in *standalone.StartExecution, reply *st
 		}
 		return have == callbacks || !reply.Started && !attached || state.Start.RequestID == request && !reply.Started
 	}, "start %s of %s with %d callbacks", request, short(run), callbacks)
+	s.index.acknowledged(run, false)
 }
 
 // end hears that an outcome was accepted.
@@ -125,6 +126,7 @@ func (s *singles) end(run engine.RunKey, stamp int64, how enumspb.ActivityExecut
 	}
 	s.ended[run] = fmt.Sprint(how, " by start ", stamp)
 	s.promise(run, func(state *standalone.Run) bool { return state.Info.Status == how }, "%v of %s", how, short(run))
+	s.index.acknowledged(run, true)
 }
 
 // handed hears of every attempt that a poll brings a worker.
@@ -263,21 +265,6 @@ func (s *singles) nothingForgotten(calm time.Time) {
 		}
 		if got != b.details {
 			s.broken("I1: after a clean stop the heartbeat of %s is %q, acknowledged was %q", short(x.key), got, b.details)
-		}
-	}
-}
-
-// checkIndex compares the visibility index with the state, once all is quiet (I10).
-func (s *singles) checkIndex(rows map[engine.RunKey]*engine.VisibilityRecord) {
-	for _, x := range s.order {
-		row := rows[x.key]
-		switch {
-		case row == nil:
-			s.broken("I10: %s is not in the index", short(x.key))
-		case x.gone && !row.Deleted:
-			s.broken("I10: %s was deleted and is still in the index", short(x.key))
-		case !x.gone && (row.Deleted || row.Status != x.state.VisibilityRecord().Status || row.TaskQueue != x.state.Activity.TaskQueue):
-			s.broken("I10: %s is %v, the index says %v, deleted: %v", short(x.key), x.state.Info.Status, row.Status, row.Deleted)
 		}
 	}
 }

@@ -80,7 +80,7 @@ var usual = map[string]int{
 	faultLostRequest: 100, faultLostReply: 100, faultPollGone: 10, faultHandoverGone: 30,
 	faultWorkerSilent: 40, faultWorkerLate: 40, faultWorkerTwice: 20, faultWorkerWrong: 40,
 	faultWorkerFails: 30, faultReadError: 3000, faultClockForward: 10, faultClockBack: 10,
-	faultCrashBefore: 1500, faultCrashBetween: 1500, faultCrashAfter: 1500, faultTakeover: 10,
+	faultCrashBefore: 1500, faultCrashBetween: 1500, faultCrashAfter: 1500, faultTakeover: 4,
 	faultRequestLate: 50, faultReplyLate: 50, faultRequestTwice: 50, faultMessageLate: 20, faultMessageAgain: 30,
 	faultEmptyCache: 200, faultWorkerType: 40,
 	faultDiskFull: 20, faultDiskFails: 20, faultLongOutage: 10, faultCleanStop: 5,

@@ -94,6 +94,7 @@ func (w *world) crash() {
 		broken = w.lying(w)
 	}
 	w.image = p.driver.CrashBroken(broken)
+	w.index.crash()
 	w.check()
 	p.end()
 }
@@ -167,18 +168,6 @@ func (w *world) workDelay() (delay time.Duration, slow bool) {
 		return w.between(time.Millisecond, 100*time.Millisecond), true
 	}
 	return w.between(0, 100*time.Microsecond), false
-}
-
-// Append implements shard.Feed: an index that has everything at once, and says
-// so a little later.
-func (p *process) Append(entries []shard.FeedEntry) {
-	w := p.world
-	var positions []shard.FeedPosition
-	for _, e := range entries {
-		w.auditor.indexed(e.Record)
-		positions = append(positions, shard.FeedPosition{Slot: e.Slot, Seq: e.Seq})
-	}
-	w.after(w.between(0, 500*time.Millisecond), p.living(func() { p.host.FeedDone(positions) }))
 }
 
 // namespaces is the one namespace of the world.

@@ -189,6 +189,7 @@ func (wk *worker) work(started any, poller engine.Poller) {
 		wk.say("%s takes %s and is never heard of again", wk.name, describe(started))
 		return
 	}
+	wk.mistake(started)
 	switch t := started.(type) {
 	case *workflow.TaskStarted:
 		wk.decide(t, poller)

@@ -48,6 +48,7 @@ type world struct {
 	disk    *observer
 	singles *singles
 	reader  *reader
+	index   *index
 
 	receivers *receivers
 	linearity *linearity
@@ -91,6 +92,7 @@ func newWorld(o options) *world {
 	w.disk = newObserver(w)
 	w.singles = newSingles(w)
 	w.reader = newReader(w)
+	w.index = newIndex(w)
 	w.receivers = newReceivers(w)
 	w.linearity = newLinearity(w)
 	w.retention = 72 * time.Hour
@@ -138,8 +140,8 @@ const mostEvents = 2_000_000
 func (w *world) live() (wrong string) {
 	defer func() {
 		p := recover()
-		if v, ok := p.(violation); ok {
-			wrong = v.what
+		if w.wrong != nil {
+			wrong = w.wrong.what // what came of it is of no interest
 		} else if p != nil {
 			wrong = fmt.Sprintf("panic: %v\n%s", p, debug.Stack())
 		}
@@ -184,7 +186,8 @@ func (w *world) heal() {
 		w.unpauseSingles()
 		w.linearity.closeRuns()
 		if w.disk.quiet() {
-			w.auditor.checkIndex()
+			w.idle()
+			w.index.checkAll()
 			w.say("all has ended")
 			return
 		}
@@ -217,6 +220,7 @@ func (w *world) check() {
 	w.auditor.verify()
 	w.singles.verify()
 	w.reader.check()
+	w.index.check()
 }
 
 // present is what is durable now.
