@@ -194,7 +194,7 @@ func TestLargeIndex(t *testing.T) {
 	}
 	asked := make(chan struct{})
 	var once sync.Once
-	options.verifyBytes = 1
+	options.verifyBytes, options.verifyAfter = 1, 1
 	f = start(t, options, func(_ context.Context, visit func(*engine.VisibilityRecord) error) error {
 		once.Do(func() { close(asked) })
 		for _, r := range sample() {

@@ -53,6 +53,8 @@ type Options struct {
 	// verifyBytes is how large an index is verified when it is opened, for tests.
 	// Defaults to maxVerifyBytes.
 	verifyBytes int64
+	// verifyAfter is when a larger one is, for tests. Defaults to 10 s.
+	verifyAfter time.Duration
 	// Clock of the waits. Defaults to clock.System.
 	Clock clock.Clock
 	// Log gets what no caller is told. Defaults to slog.Default.
@@ -66,6 +68,7 @@ func (o *Options) fill() {
 	setDefault(&o.MaxPending, 100_000)
 	setDefault(&o.Readers, 4)
 	setDefault(&o.verifyBytes, maxVerifyBytes)
+	setDefault(&o.verifyAfter, 10*time.Second)
 	if o.Clock == nil {
 		o.Clock = clock.System
 	}

@@ -91,12 +91,16 @@ func (p *pending) place(r *engine.VisibilityRecord) {
 	p.mu.records = append(p.mu.records, r)
 }
 
+// maxRestored bounds what waits to be written while the source is read: enough
+// for the next transactions, and little memory.
+const maxRestored = 5 * maxBatch
+
 // restore puts a record in that comes from the source: the feed knows better.
 // It waits while too much is pending.
 func (p *pending) restore(ctx context.Context, r *engine.VisibilityRecord) error {
 	for {
 		p.mu.Lock()
-		if len(p.mu.records) < p.options.MaxPending {
+		if len(p.mu.records) < min(maxRestored, p.options.MaxPending) {
 			if _, gone := p.mu.removed[r.Run]; !gone {
 				p.place(r)
 				p.mu.appended++

@@ -25,8 +25,9 @@ import (
 // checksum covers.
 
 // maxVerifyBytes bounds what is verified before the first list is answered, at
-// about 10 ms a megabyte. A larger index is verified beside its work; until that
-// is done its rows are checked as they are listed.
+// about 10 ms a megabyte. A larger index is verified beside its work, a little
+// later: what fell due while the server was down goes first. Until that is done
+// its rows are checked as they are listed.
 const maxVerifyBytes = 32 << 20
 
 // sizeOf is that of the file and its log.
@@ -47,8 +48,16 @@ func (x *Index) verifyBeside(ctx context.Context, f *file) <-chan struct{} {
 		close(done)
 		return done
 	}
+	over := make(chan struct{})
+	timer := x.options.Clock.AfterFunc(x.options.verifyAfter, func() { close(over) })
 	go func() {
 		defer close(done)
+		defer timer.Stop()
+		select {
+		case <-over:
+		case <-ctx.Done():
+			return
+		}
 		c, err := openConn(x.options.Path, "query_only(1)")
 		if err == nil {
 			err = errors.Join(verify(ctx, c), c.close())
