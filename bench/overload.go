@@ -48,6 +48,8 @@ type Level struct {
 	Clients   int          `json:"clients"`
 	PerSecond float64      `json:"workflows_per_second"`
 	Latency   Distribution `json:"latency"`
+	// CPUMillis is the server's for each execution.
+	CPUMillis float64 `json:"server_cpu_ms_per_workflow"`
 	// Accepted starts and how many of them have ended, after the time was up too.
 	Accepted int64 `json:"accepted"`
 	Ended    int64 `json:"ended"`
@@ -151,6 +153,10 @@ func (b *bench) crowdOf(ctx context.Context, clients int, during time.Duration) 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	b.presses++
+	before, err := b.server.usage()
+	if err != nil {
+		return Level{}, err
+	}
 	p := &presser{bench: b, until: time.Now().Add(during)}
 	var group sync.WaitGroup
 	for c := range clients {
@@ -166,8 +172,13 @@ func (b *bench) crowdOf(ctx context.Context, clients int, during time.Duration) 
 	if err := context.Cause(ctx); err != nil {
 		return Level{}, err
 	}
+	after, err := b.server.usage()
+	if err != nil {
+		return Level{}, err
+	}
 	return Level{
-		Clients: clients, PerSecond: float64(p.inTime.Load()) / during.Seconds(), Latency: p.latencies.distribution(),
+		CPUMillis: float64((after.cpu - before.cpu).Microseconds()) / 1000 / float64(max(p.ended.Load(), 1)),
+		Clients:   clients, PerSecond: float64(p.inTime.Load()) / during.Seconds(), Latency: p.latencies.distribution(),
 		Accepted: p.accepted.Load(), Ended: p.ended.Load(), Exhausted: p.exhausted.Load(), Unavailable: p.unavailable.Load(),
 		DrainMillis: float64(max(time.Since(p.until), 0).Microseconds()) / 1000,
 	}, nil
@@ -231,7 +242,7 @@ func (p *presser) patiently(ctx context.Context, mayGiveUp bool, call func() err
 
 func (o *Overload) print(line func(name, format string, args ...any)) {
 	level := func(name string, l Level) {
-		line(name, "%d clients, %.0f executions/s; %s", l.Clients, l.PerSecond, l.Latency)
+		line(name, "%d clients, %.0f executions/s; %s; server CPU %.3f ms each", l.Clients, l.PerSecond, l.Latency, l.CPUMillis)
 	}
 	for _, l := range o.Levels {
 		level("tried", l)
