@@ -177,8 +177,14 @@ func (d *Driver) pebbleOptions(fs vfs.FS) *pebble.Options {
 		// One compaction at a time leaves a core of two to the server; a second
 		// one starts when compactions fall behind.
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 2 },
-		L0CompactionThreshold:      4,
-		L0StopWritesThreshold:      24,
+		// Keys begin with a hash: each flush lies across the whole database, and so
+		// does each compaction of level 0. Eight flushes together (Pebble counts
+		// each twice) are merged into the level below in one go. With two, a million
+		// open executions on the disk cost the others beside them 21 KB of
+		// compactions a workflow, and 0.15 ms of CPU; with eight, less than half.
+		// The price is a few more filters to ask in each read.
+		L0CompactionThreshold: 16,
+		L0StopWritesThreshold: 48,
 		// A deleted history should leave the disk though nothing else is written.
 		FlushDelayDeleteRange: 10 * time.Second,
 		Logger:                &logger{log: o.Log, fault: d.fault},
