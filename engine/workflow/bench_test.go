@@ -1,6 +1,7 @@
 package workflow_test
 
 import (
+	"fmt"
 	"testing"
 
 	commandpb "go.temporal.io/api/command/v1"
@@ -11,6 +12,40 @@ import (
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
 )
+
+// BenchmarkTaskAfterManyUpdates is a workflow task
+// of a run that has had nearly as many updates as it may.
+func BenchmarkTaskAfterManyUpdates(b *testing.B) {
+	const had = 1990
+	w := newWorld(b)
+	res, err := workflow.StepID(w.env(), id("order"), nil, &workflow.StartWorkflow{Request: &workflowservice.StartWorkflowExecutionRequest{
+		WorkflowType: &commonpb.WorkflowType{Name: "order"}, TaskQueue: &taskqueuepb.TaskQueue{Name: "orders"}, RequestId: "r"}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	run := res.New.Run
+	run.Updates = map[string]*workflow.Update{}
+	for n := range had {
+		run.Updates[fmt.Sprint("before-", n)] = &workflow.Update{AcceptedEventID: 5, CompletedEventID: 6}
+	}
+	poller := engine.Poller{Identity: "worker", RequestID: "poll"}
+	b.ReportAllocs()
+	for b.Loop() {
+		offer := run.Offers()[0]
+		started, err := workflow.Step(w.env(), run, &workflow.StartWorkflowTask{EventID: offer.EventID, Stamp: offer.Stamp, Poller: poller})
+		if err != nil {
+			b.Fatal(err)
+		}
+		run.Apply(started.Run)
+		completed, err := workflow.Step(w.env(), run, &workflow.CompleteWorkflowTask{Token: started.Reply.(*workflow.TaskStarted).Token,
+			Poller: poller, Request: &workflowservice.RespondWorkflowTaskCompletedRequest{ForceCreateNewWorkflowTask: true,
+				Commands: []*commandpb.Command{command(w, "marker m")}}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		run.Apply(completed.Run)
+	}
+}
 
 // BenchmarkOneActivity is what the core alone costs for a workflow with one
 // activity: seven steps from its start to its close, each applied.

@@ -233,14 +233,20 @@ func (o *overlay[K, V]) len() int {
 // keys are all present keys in order: iteration must not let the order of a Go
 // map reach the output.
 func (o *overlay[K, V]) keys() []K {
+	return o.keysWhere(func(*V) bool { return true })
+}
+
+// keysWhere are the keys of what is so, in order. Where few of many are, it is
+// the sorting that this spares.
+func (o *overlay[K, V]) keysWhere(is func(*V) bool) []K {
 	var ks []K
 	for k := range o.base {
-		if o.get(k) != nil {
+		if v := o.get(k); v != nil && is(v) {
 			ks = append(ks, k)
 		}
 	}
 	for k, v := range o.changed {
-		if _, was := o.base[k]; v != nil && !was {
+		if _, was := o.base[k]; v != nil && !was && is(v) {
 			ks = append(ks, k)
 		}
 	}

@@ -59,11 +59,11 @@ func (c *completion) rejectUnanswered() {
 			c.reject(id, verdict)
 		}
 	}
-	for _, id := range c.updates.keys() {
-		if c.updates.get(id).seenBy(c.info.LastCompletedStartedID) {
-			c.updates.remove(id)
-			c.reject(id, verdict)
-		}
+	// A run may have had thousands of updates, and this is asked at each completion.
+	seen := func(u *Update) bool { return u.seenBy(c.info.LastCompletedStartedID) }
+	for _, id := range c.updates.keysWhere(seen) {
+		c.updates.remove(id)
+		c.reject(id, verdict)
 	}
 }
 
