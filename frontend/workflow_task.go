@@ -152,7 +152,7 @@ func (f *Frontend) queryTask(ctx context.Context, q *shard.QueryTask, sticky boo
 		return nil, fmt.Errorf("query task %s holds a %T", q.ID, q.Query)
 	}
 	t := *q.Started
-	t.Token.Run, t.Virtual = q.Run, nil
+	t.Token.Run, t.Virtual, t.History = q.Run, nil, nil
 	t.HistoryTo -= q.Untold
 	from := t.HistoryFrom
 	if sticky {

@@ -316,6 +316,9 @@ func (s *shard) StartTask(task engine.Task, poller engine.Poller, done func(star
 			if err != nil && !mayComeLater(err) {
 				err = engine.Stale(err.Error()) // whatever the reason: this offer is void
 			}
+			if err == nil {
+				s.giveHistory(reply) // on the loop, as every reply without an error
+			}
 			done(reply, err)
 		},
 	})

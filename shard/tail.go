@@ -6,6 +6,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
 )
@@ -79,6 +80,26 @@ func pageOf(batches []record.HistoryBatch, from, to int64, limit pageLimit) (pag
 		}
 	}
 	return page, true
+}
+
+// giveHistory puts the events into a workflow task about to be handed over that its
+// worker is to be shown, if they are in memory: the edge need not come and ask.
+func (s *shard) giveHistory(started any) {
+	t, ok := started.(*workflow.TaskStarted)
+	if !ok || t.HistoryFrom > t.HistoryTo {
+		return
+	}
+	e := s.entries[t.Token.Run.ID]
+	if e == nil {
+		return
+	}
+	h := e.runs[t.Token.Run.RunID]
+	if h == nil || h.workflow() == nil {
+		return
+	}
+	if page, ok := pageOf(h.workflowExecution().tail.batches, t.HistoryFrom, t.HistoryTo, limitOf(0)); ok && page.NextEventID == 0 {
+		t.History = page.Bytes
+	}
 }
 
 // eventOf is an event from a run's tail; nil when it is not there.

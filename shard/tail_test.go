@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	commonpb "go.temporal.io/api/common/v1"
 	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/perdure/perdure/engine"
@@ -101,5 +102,36 @@ func TestTheEndIsReadFromMemory(t *testing.T) {
 	}
 	if n := w.host.shardOf(key.ID).held; n != 0 {
 		t.Errorf("%d runs are still in memory", n)
+	}
+}
+
+// A workflow task comes with its history when the end of that is in memory, which
+// is what a reader would be given; and without when it is not.
+func TestTaskComesWithItsHistory(t *testing.T) {
+	for name, size := range map[string]int{"small": 10, "large": 2 * maxTailBytes} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.do("a", "", startOf("a"))
+			check := func(when string) *workflow.TaskStarted {
+				t.Helper()
+				task := w.take().(*workflow.TaskStarted)
+				w.await(func() {
+					page, err := w.host.History(context.Background(), task.Token.Run, task.HistoryFrom, task.HistoryTo, 0)
+					if err != nil {
+						t.Error(err)
+					}
+					if got := task.History; len(got) > 0 && !bytes.Equal(got, page.Bytes) || (len(got) == 0) != (len(page.Bytes) > maxTailBytes) {
+						t.Errorf("%s: %d bytes of %d", when, len(got), len(page.Bytes))
+					}
+				})
+				return task
+			}
+			task := check("at the start")
+			signal := signalOf("a", "go")
+			signal.Request.Input = &commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: make([]byte, size)}}}
+			w.do("a", "", signal)
+			w.do("a", "", completeTask(task))
+			check("after a signal")
+		})
 	}
 }
