@@ -59,7 +59,9 @@ func (c *completion) rejectUnanswered() {
 			c.reject(id, verdict)
 		}
 	}
-	// A run may have had thousands of updates, and this is asked at each completion.
+	if c.fixed().Reset == nil {
+		return // only a reset admits by an event; a run may have had thousands of updates
+	}
 	seen := func(u *Update) bool { return u.seenBy(c.info.LastCompletedStartedID) }
 	for _, id := range c.updates.keysWhere(seen) {
 		c.updates.remove(id)
