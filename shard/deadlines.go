@@ -22,7 +22,8 @@ import (
 // looking at the run does no harm and sets it right.
 //
 // Rows beyond the horizon stay on disk. The queue holds every run in memory
-// that has a deadline, and every row before the horizon. Of a run in memory it
+// that has a deadline, and every row before the horizon; when these become too
+// many the horizon comes closer. Of a run in memory it
 // may hold an earlier time than the true one, as the row may: a deadline that
 // moves away with each heartbeat costs nothing until the old one comes.
 type deadlines struct {
@@ -33,6 +34,8 @@ type deadlines struct {
 	next    time.Time
 	reading bool
 	retryAt time.Time // after a read that went wrong
+	// trimAt is how long the queue must be to be trimmed again.
+	trimAt int
 	// flying counts the runs being looked at.
 	flying int
 }
@@ -59,7 +62,8 @@ func (s *shard) lookAt(h *held, at time.Time) {
 }
 
 // left notes that a run has left memory, and what its row says.
-func (d *deadlines) left(key engine.RunKey, due time.Time) {
+func (s *shard) left(key engine.RunKey, due time.Time) {
+	d := &s.deadlines
 	end := d.horizon
 	if d.reading {
 		end = d.next
@@ -69,7 +73,30 @@ func (d *deadlines) left(key engine.RunKey, due time.Time) {
 		return
 	}
 	d.queue.Set(key, due)
+	s.trimDeadlines()
 }
+
+// trimDeadlines brings the horizon closer when there are three times as many rows
+// before it as are read at once. Two times as many stay, so that neither a trim
+// nor a read follows another before as many have come or gone.
+func (s *shard) trimDeadlines() {
+	d := &s.deadlines
+	if most := 3 * s.maxHorizon(); d.reading || d.queue.Len() < max(d.trimAt, most+s.held) {
+		return
+	}
+	// What is due soon may be a second look, which the rows know nothing of.
+	soon := s.now.Add(2 * retryDue)
+	from, ok := d.queue.Trim(2*s.maxHorizon(), func(key engine.RunKey, due time.Time) bool {
+		return due.Before(soon) || s.inMemory(key) != nil
+	})
+	if ok {
+		d.horizon = from
+	}
+	d.trimAt = d.queue.Len() + s.maxHorizon()
+}
+
+// maxHorizon is this shard's part of Options.MaxHorizon.
+func (s *shard) maxHorizon() int { return max(1, s.opt.MaxHorizon/s.opt.Shards) }
 
 // sealDeadline writes the run's row if it must be written, and notes in the run
 // for when it is armed.
@@ -148,7 +175,7 @@ func (s *shard) deadlinesAt() time.Time {
 		return time.Time{}
 	}
 	at := d.horizon
-	if d.queue.Len() < s.opt.MaxHorizon {
+	if d.queue.Len() < s.maxHorizon() {
 		at = at.Add(-s.opt.Horizon / 2)
 	}
 	if at.Before(d.retryAt) {
@@ -208,7 +235,7 @@ func (s *shard) readDeadlines() {
 	d.reading = true
 	to := d.next
 	s.beside(func(ctx context.Context) {
-		rows, end, err := scanDeadlines(ctx, s.store, from, to, s.opt.MaxHorizon)
+		rows, end, err := scanDeadlines(ctx, s.store, from, to, s.maxHorizon())
 		s.inbox.report(func() {
 			d.reading = false
 			if err != nil {

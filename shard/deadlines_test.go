@@ -128,3 +128,27 @@ func TestI12IdleIsFree(t *testing.T) {
 		t.Errorf("the loop is woken at %v, now %v", due, w.clock.Now())
 	}
 }
+
+// I11: many runs that wait for something near leave memory, and so do all but the
+// next of their deadlines; each fires when its time comes.
+func TestI11DeadlinesInMemoryAreBounded(t *testing.T) {
+	const n, most = 200, 10
+	w := newWorld(t, func(o *Options) { o.MaxHorizon, o.CacheRuns = most, 5 })
+	s := w.host.shards[0].Load()
+	for i := range n {
+		id := fmt.Sprint("w", i)
+		w.do(id, "", startOf(id))
+		w.do(id, "", completeTask(w.take().(*workflow.TaskStarted), timerCommand("t", 5*time.Minute-time.Duration(i)*time.Second)))
+		if got := s.deadlines.queue.Len(); got > 3*most+s.held {
+			t.Fatalf("%d deadlines in memory after %d runs, %d of them in memory", got, i+1, s.held)
+		}
+	}
+	w.advance(time.Minute)
+	if len(w.matcher.offers) != 0 {
+		t.Fatal("a timer fired early")
+	}
+	w.advance(4 * time.Minute)
+	if got := len(w.matcher.offers); got != n {
+		t.Errorf("%d of %d timers fired\n%.2000s", got, n, w.logged.String())
+	}
+}

@@ -186,7 +186,7 @@ func (s *shard) release(h *held) bool {
 
 func (s *shard) leave(h *held) {
 	if h.run != nil {
-		s.deadlines.left(h.key, h.run.NextDeadline())
+		s.left(h.key, h.run.NextDeadline())
 	}
 	s.drop(h)
 }

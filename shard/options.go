@@ -84,7 +84,9 @@ type Options struct {
 	// matching has taken. Defaults to 4,096.
 	Window int
 	// Horizon is how far ahead deadlines are read into memory, and MaxHorizon
-	// how many at most. Default to 10 minutes and 100,000.
+	// how many at once by all shards together. Up to three times as many are in
+	// memory, some 350 bytes each, beside those of the runs that are there
+	// themselves. Default to 10 minutes and 50,000.
 	Horizon    time.Duration
 	MaxHorizon int
 	// DeferFor is how long a heartbeat's details may wait to be written (I1).
@@ -152,7 +154,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxDue, 1000)
 	setDefault(&o.Window, 4096)
 	setDefault(&o.Horizon, 10*time.Minute)
-	setDefault(&o.MaxHorizon, 100_000)
+	setDefault(&o.MaxHorizon, 50_000)
 	setDefault(&o.DeferFor, 3*time.Second)
 	return o
 }

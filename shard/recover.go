@@ -78,7 +78,7 @@ func (s *shard) recoverBacklog(ctx context.Context) error {
 
 func (s *shard) recoverDeadlines(ctx context.Context) error {
 	s.tick()
-	rows, end, err := scanDeadlines(ctx, s.store, time.Unix(0, 0), s.now.Add(s.opt.Horizon), s.opt.MaxHorizon)
+	rows, end, err := scanDeadlines(ctx, s.store, time.Unix(0, 0), s.now.Add(s.opt.Horizon), s.maxHorizon())
 	if err == nil {
 		s.addDeadlines(rows, end)
 	}
