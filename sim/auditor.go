@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -223,6 +224,9 @@ func (a *auditor) taskHanded(t *workflow.TaskStarted) {
 	}
 	if int64(len(history)) != t.HistoryTo {
 		a.broken("I1: %s is handed out with events up to %d, the disk has %d", describe(t), t.HistoryTo, len(history))
+	}
+	if len(t.History) > 0 && !bytes.Equal(t.History, a.disk.bytes(a.present(), t.Token.Run, t.HistoryFrom, t.HistoryTo)) {
+		a.broken("I2: %s comes with another history than the disk has from %d to %d", describe(t), t.HistoryFrom, t.HistoryTo)
 	}
 	if t.HistoryFrom != 1 && t.HistoryFrom != t.PreviousStartedEventID+1 {
 		a.broken("%s comes with a history from %d, the previous start was %d", describe(t), t.HistoryFrom, t.PreviousStartedEventID)
