@@ -37,3 +37,29 @@ func TestCostOfWaves(t *testing.T) {
 		t.Errorf("the dearest costs %v of the cheapest", f.Flat)
 	}
 }
+
+// Ten times the clients, on the null server: what was accepted has ended, and what
+// is best for the first server is the peak of all.
+func TestOverloadOnTheFloor(t *testing.T) {
+	one, _ := onNull(t, "overload")
+	other, _ := onNull(t, "overload")
+	one.press, other.press, other.role = 20*time.Millisecond, 20*time.Millisecond, roleFloor
+	all := []*Overload{{}, {}}
+	if err := climb(t.Context(), []*bench{one, other}, all); err != nil {
+		t.Fatal(err)
+	}
+	if all[0].Peak.Clients != all[1].Peak.Clients || len(all[0].Levels) != len(all[1].Levels) {
+		t.Errorf("the two met other numbers of clients: %+v", all)
+	}
+	for _, l := range all[0].Levels {
+		if l.PerSecond > all[0].Peak.PerSecond {
+			t.Errorf("%d clients are better than the peak", l.Clients)
+		}
+	}
+	if err := all[0].overdo(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	if l := all[0].Tenfold; l.Clients != 10*all[0].Peak.Clients || l.Accepted != l.Ended || l.Ended == 0 {
+		t.Errorf("ten times as many: %+v", l)
+	}
+}

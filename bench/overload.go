@@ -61,54 +61,82 @@ type Level struct {
 }
 
 // overload finds the number of clients that brings the most, and then has ten
-// times as many.
+// times as many. A floor meets the same numbers, in turns, so that it can be told
+// what of a change is the machine's.
 func overload(ctx context.Context, benches ...*bench) (*Report, error) {
-	b := benches[0]
-	before, err := b.server.usage()
-	if err != nil {
-		return nil, err
-	}
-	o := &Overload{}
 	began := time.Now()
-	if err := o.climb(ctx, b); err != nil {
+	before := make([]usage, len(benches))
+	all := make([]*Overload, len(benches))
+	for i, b := range benches {
+		var err error
+		if before[i], err = b.server.usage(); err != nil {
+			return nil, err
+		}
+		all[i] = &Overload{}
+	}
+	if err := climb(ctx, benches, all); err != nil {
 		return nil, err
 	}
-	if o.Tenfold, err = b.crowdOf(ctx, 10*o.Peak.Clients, overloadTurns*b.press); err != nil {
-		return nil, err
+	for i, b := range benches {
+		if err := all[i].overdo(ctx, b); err != nil {
+			return nil, err
+		}
 	}
-	if o.Recovered, err = b.crowdOf(ctx, o.Peak.Clients, b.press); err != nil {
-		return nil, err
+	reports := make([]*Report, len(benches))
+	for i, b := range benches {
+		after, err := b.server.usage()
+		if err != nil {
+			return nil, err
+		}
+		b.Count = int(all[i].ended())
+		reports[i] = b.report(time.Since(began), before[i], after)
+		reports[i].Overload = all[i]
 	}
-	o.Ratio, o.RecoveredRatio = o.Tenfold.PerSecond/o.Peak.PerSecond, o.Recovered.PerSecond/o.Peak.PerSecond
-	after, err := b.server.usage()
-	if err != nil {
-		return nil, err
+	for i, b := range benches {
+		if b.role == roleFloor {
+			reports[0].Floor = reports[i] // throughput over levels is no figure to compare
+		}
 	}
-	b.Count = int(o.ended())
-	report := b.report(time.Since(began), before, after)
-	report.Overload = o
-	if err := o.complete(ctx, b); err != nil {
-		return report, err
-	}
-	return report, nil
+	return reports[0], all[0].complete(ctx, benches[0])
 }
 
-// climb doubles the number of clients until that has brought nothing twice.
-func (o *Overload) climb(ctx context.Context, b *bench) error {
-	worse := 0
+// climb doubles the number of clients until that has brought the first server
+// nothing twice. The peak is the number that was best for it.
+func climb(ctx context.Context, benches []*bench, all []*Overload) error {
+	best, worse := 0, 0
 	for clients := firstLevel; clients <= lastLevel && worse < 2; clients *= 2 {
-		level, err := b.crowdOf(ctx, clients, b.press)
-		if err != nil {
-			return err
+		for i, b := range benches {
+			level, err := b.crowdOf(ctx, clients, b.press)
+			if err != nil {
+				return err
+			}
+			all[i].Levels = append(all[i].Levels, level)
 		}
-		o.Levels = append(o.Levels, level)
-		if worse++; level.PerSecond > gain*o.Peak.PerSecond {
+		levels := all[0].Levels
+		last := len(levels) - 1
+		if worse++; levels[last].PerSecond > gain*levels[best].PerSecond {
 			worse = 0
 		}
-		if level.PerSecond > o.Peak.PerSecond {
-			o.Peak = level
+		if levels[last].PerSecond > levels[best].PerSecond {
+			best = last
 		}
 	}
+	for _, o := range all {
+		o.Peak = o.Levels[best]
+	}
+	return nil
+}
+
+// overdo has ten times the clients of the peak, and straight after as many as it had.
+func (o *Overload) overdo(ctx context.Context, b *bench) (err error) {
+	if o.Tenfold, err = b.crowdOf(ctx, 10*o.Peak.Clients, overloadTurns*b.press); err != nil {
+		return err
+	}
+	if o.Recovered, err = b.crowdOf(ctx, o.Peak.Clients, b.press); err != nil {
+		return err
+	}
+	peak := max(o.Peak.PerSecond, 1e-9)
+	o.Ratio, o.RecoveredRatio = o.Tenfold.PerSecond/peak, o.Recovered.PerSecond/peak
 	return nil
 }
 
@@ -254,5 +282,7 @@ func (o *Overload) print(line func(name, format string, args ...any)) {
 	line("accepted, ended", "%d, %d; the last one %.0f ms after time was up", o.Tenfold.Accepted, o.Tenfold.Ended, o.Tenfold.DrainMillis)
 	level("straight after", o.Recovered)
 	line("of the peak", "%.2f", o.RecoveredRatio)
-	line("listed as completed", "%d of %d", o.Indexed, o.ended())
+	if o.Indexed > 0 {
+		line("listed as completed", "%d of %d", o.Indexed, o.ended())
+	}
 }

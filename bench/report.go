@@ -166,6 +166,11 @@ func (r *Report) Print(out io.Writer) error {
 	if r.TimerLateness != nil {
 		line("timers late by", "%s", *r.TimerLateness)
 	}
+	if r.Overload != nil && r.Floor != nil {
+		line("", "")
+		line("the floor", "")
+		r.Floor.Overload.print(line)
+	}
 	if r.Ratio != nil {
 		r.printComparison(w, r.Floor, r.Ratio, "server", "floor")
 	}

@@ -61,7 +61,7 @@ func init() {
 		"storm":       {run: storm},
 
 		"list":     {decide: closeEveryOther, run: lists, attributes: customerOf},
-		"overload": {decide: inSequence(1), activities: true, run: overload},
+		"overload": {decide: inSequence(1), activities: true, run: overload, floors: true},
 
 		"timer": {decide: sleep, run: timersInOneSecond},
 		"idle":  {decide: stayOpen, run: manyIdle},
