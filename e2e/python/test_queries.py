@@ -48,6 +48,17 @@ async def test_query_of_a_terminated_run(client):  # noqa: F811
         await state(handle, NOT_COMPLETED_CLEANLY)
 
 
+async def test_query_of_a_run_that_was_terminated_before_its_worker_heard_a_signal(client):  # noqa: F811
+    queue = f"absent-{uuid.uuid4()}"
+    handle = await client.start_workflow(d.Waiting.run, id=queue, task_queue=queue)
+    async with working(client, queue):
+        assert await state(handle) == "waiting"
+    await handle.signal(d.Waiting.go, "end")
+    await handle.terminate()
+    async with working(client, queue):
+        assert await state(handle) in ("waiting", "end")
+
+
 async def test_query_of_a_paused_run(client):  # noqa: F811
     handle = await start(client, d.Waiting.run)
     assert await state(handle) == "waiting"

@@ -69,36 +69,42 @@ func (l *load) capacity(ctx context.Context, probing time.Duration) float64 {
 
 // pacer begins units at a rate. What was measured as capacity at one time may be
 // too much at another, on a machine that has other work: when units cannot be
-// begun because too many are under way, the rate goes down, and stays down.
+// begun because too many are under way, what is done meanwhile is the capacity,
+// and the rate becomes the same share of that. It rises again during the warm-up
+// only: a measurement whose load goes up would show growth.
 type pacer struct {
-	load *load
-	rate float64 // units a second
-	// lowered is told of each change, if it is not nil.
-	lowered func(rate float64)
+	load  *load
+	share float64 // of the capacity
+	rate  float64 // units a second
+	warm  time.Time
+	// changed is told of each new rate.
+	changed func(rate float64)
 
-	room  chan struct{} // a place for each unit that may be under way
-	begun int
-	late  int // not begun in time
+	target float64       // the rate it began with
+	room   chan struct{} // a place for each unit that may be under way
+	late   int           // not begun in time
 }
 
-// As many units may be under way as begin within slack; and if more than
-// tolerated of those due within a window find no place, the rate falls by step.
+// As many units may be under way as begin within slack. If more than tolerated of
+// those due within a window find no place, the rate falls.
 const (
 	slack     = 8 * time.Second
 	window    = 10 * time.Second
 	tolerated = 0.02
-	step      = 0.1
+	rise      = 1.1 // a window
 )
 
-func newPacer(l *load, rate float64, lowered func(float64)) *pacer {
-	return &pacer{load: l, rate: rate, lowered: lowered, room: make(chan struct{}, max(16, int(rate*slack.Seconds())))}
+func newPacer(l *load, share, capacity float64, warm time.Time, changed func(float64)) *pacer {
+	rate := share * capacity
+	return &pacer{load: l, share: share, rate: rate, target: rate, warm: warm, changed: changed,
+		room: make(chan struct{}, max(16, int(rate*slack.Seconds())))}
 }
 
 // run begins units until ctx ends, whatever becomes of them, and waits for them.
 func (p *pacer) run(ctx context.Context) {
 	var units sync.WaitGroup
 	defer units.Wait()
-	due, judged, begun, late := time.Now(), time.Now(), 0, 0
+	due, judged, late, done := time.Now(), time.Now(), 0, p.load.done.Load()
 	for {
 		due = due.Add(time.Duration(float64(time.Second) / p.rate))
 		if !wait(ctx, time.Until(due)) {
@@ -106,7 +112,6 @@ func (p *pacer) run(ctx context.Context) {
 		}
 		select {
 		case p.room <- struct{}{}:
-			p.begun++
 			units.Go(func() {
 				p.load.one()
 				<-p.room
@@ -114,18 +119,26 @@ func (p *pacer) run(ctx context.Context) {
 		default:
 			p.late++
 		}
-		if time.Since(judged) < window {
-			continue
+		if passed := time.Since(judged); passed >= window {
+			p.judge(p.late-late, float64(p.load.done.Load()-done)/passed.Seconds())
+			judged, late, done = time.Now(), p.late, p.load.done.Load()
+			due = judged // what a stall has put off is not made up for
 		}
-		b, l := p.begun-begun, p.late-late
-		if float64(l) > tolerated*float64(b+l) {
-			p.rate *= 1 - step
-			if p.lowered != nil {
-				p.lowered(p.rate)
-			}
-		}
-		judged, begun, late = time.Now(), p.begun, p.late
-		due = judged // what a stall has put off is not made up for
+	}
+}
+
+// judge looks back at a window in which so many units were not begun in time, and
+// so many were done a second.
+func (p *pacer) judge(late int, done float64) {
+	before := p.rate
+	switch {
+	case float64(late) > tolerated*p.rate*window.Seconds():
+		p.rate = max(0.1, min(p.rate, p.share*done))
+	case late == 0 && len(p.room) < cap(p.room)/4 && time.Now().Before(p.warm):
+		p.rate = min(p.target, p.rate*rise)
+	}
+	if p.rate != before {
+		p.changed(p.rate)
 	}
 }
 

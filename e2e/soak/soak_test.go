@@ -48,6 +48,13 @@ const enough = 10 * time.Minute
 // would be hundreds of times that.
 const growthAllowed = 0.15
 
+// What may be left at the end: goroutines that wait for work, and marks in the feed
+// that the index has not yet said to be synced.
+const (
+	spareGoroutines = 20
+	spareFeed       = 100
+)
+
 // leastShare is the part of the capacity below which a load that had to be
 // lowered is no load any more.
 const leastShare = 0.25
@@ -84,7 +91,7 @@ func TestNothingGrows(t *testing.T) {
 	}
 	capacity := l.capacity(t.Context(), probing)
 	t.Logf("capacity %.1f mixed units a second with worker and clients on the same machine; the load is %.1f", capacity, share*capacity)
-	pace := steady(t, l, s, share*capacity, warmUp, measure)
+	pace := steady(t, l, s, share, capacity, warmUp, measure)
 	t.Logf("%d units done, %d failed, %d not begun in time, in %s after a warm-up of %s; at the end %.1f a second were begun, %.0f%% of the capacity",
 		l.done.Load(), l.failed.Load(), pace.late, measure, warmUp, pace.rate, 100*pace.rate/capacity)
 	if n := l.failed.Load(); n > 0 {
@@ -103,13 +110,13 @@ func TestNothingGrows(t *testing.T) {
 }
 
 // steady is the load for a warm-up and a measurement, with samples of it.
-func steady(t *testing.T, l *load, s *sampler, rate float64, warmUp, measure time.Duration) *pacer {
+func steady(t *testing.T, l *load, s *sampler, share, capacity float64, warmUp, measure time.Duration) *pacer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), warmUp+measure)
 	defer cancel()
 	begun := time.Now()
-	pace := newPacer(l, rate, func(rate float64) {
-		t.Logf("%s: too many units under way; from now on %.1f a second", time.Since(begun).Round(time.Second), rate)
+	pace := newPacer(l, share, capacity, begun.Add(warmUp), func(rate float64) {
+		t.Logf("%s: from now on %.1f a second", time.Since(begun).Round(time.Second), rate)
 	})
 	ended := make(chan struct{})
 	go func() { defer close(ended); pace.run(ctx) }()
@@ -190,7 +197,7 @@ func nothingIsLeft(t *testing.T, s *sampler, before sample, patience time.Durati
 	}
 	t.Logf("when retention has taken everything: %s resident, %.0f goroutines (%.0f after the first load), %.0f open files (%.0f), %s on disk",
 		mebibytes(now.memory), now.goroutines, before.goroutines, now.files, before.files, mebibytes(now.disk))
-	if now.goroutines > before.goroutines+10 {
+	if now.goroutines > before.goroutines+spareGoroutines {
 		t.Errorf("%.0f goroutines are left, there were %.0f", now.goroutines, before.goroutines)
 	}
 }
@@ -218,7 +225,7 @@ func examine(t *testing.T, server *harness.Server) {
 		t.Errorf("%s: %s %s", f.Check, f.Where, f.What)
 	}
 	for family, n := range r.Rows {
-		if family != "meta" && n > 0 {
+		if family != "meta" && n > 0 && !(family == "feed" && n <= spareFeed) {
 			t.Errorf("%d rows of %s are left", n, family)
 		}
 	}

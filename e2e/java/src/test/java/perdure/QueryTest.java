@@ -2,6 +2,7 @@ package perdure;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.grpc.StatusRuntimeException;
 import io.temporal.api.common.v1.WorkflowExecution;
@@ -20,6 +21,7 @@ import io.temporal.serviceclient.WorkflowServiceStubs;
 import io.temporal.serviceclient.WorkflowServiceStubsOptions;
 import io.temporal.worker.WorkerFactory;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
@@ -122,6 +124,25 @@ class QueryTest {
     stub.terminate("enough");
     assertEquals("waiting", state(stub));
     rejected(WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TERMINATED, careful(stub, "NOT_COMPLETED_CLEANLY"));
+  }
+
+  /** No worker has heard of the signal when the run is terminated. */
+  @Test
+  void terminatedWithAWorkflowTaskWaiting() {
+    String queue = "absent-" + UUID.randomUUID();
+    WorkerFactory first = work(queue);
+    WorkflowStub stub = start(queue, null);
+    assertEquals("waiting", state(stub));
+    first.shutdownNow();
+    first.awaitTermination(10, TimeUnit.SECONDS);
+    stub.signal("go", "end");
+    stub.terminate("enough");
+    WorkerFactory second = work(queue);
+    try {
+      assertTrue(List.of("waiting", "end").contains(state(stub)));
+    } finally {
+      second.shutdownNow();
+    }
   }
 
   @Test
