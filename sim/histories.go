@@ -181,7 +181,7 @@ func (w *world) wasRead(key engine.RunKey, events []*historypb.HistoryEvent, enc
 // mayFail: a read is refused for want of a server, or of the run.
 func (w *world) mayFail(c *caller, key engine.RunKey, what string, err error) {
 	switch {
-	case c.Err() != nil || unclear(err):
+	case c.Err() != nil, unclear(err), engine.KindOf(err) == engine.KindStorageFull: // that is how a shard ends whose disk is full
 	case engine.KindOf(err) == engine.KindNotFound:
 		if w.disk.state(w.present(), key) != nil && !w.disk.mayBeGone(key) {
 			w.broken("%s %s: %v, and it is there", what, short(key), err)
