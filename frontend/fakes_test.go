@@ -103,7 +103,10 @@ func (f *fakeExecutions) ViewActivity(_ context.Context, id engine.ID, runID str
 	return nil
 }
 
-func (f *fakeExecutions) FollowActivity(ctx context.Context, over <-chan struct{}, _ engine.RunKey, enough func(*standalone.Run) bool, read func(*standalone.Run)) error {
+func (f *fakeExecutions) FollowActivity(ctx context.Context, over <-chan struct{}, key engine.RunKey, enough func(*standalone.Run) bool, read func(*standalone.Run)) error {
+	if err := f.ViewActivity(ctx, key.ID, key.RunID, func(*standalone.Run) {}); err != nil {
+		return err
+	}
 	return f.follow(ctx, over, func() bool {
 		if f.mu.alone.Open() && !enough(f.mu.alone) {
 			return false

@@ -28,7 +28,7 @@ func (f *Frontend) DescribeActivityExecution(ctx context.Context, r *workflowser
 		return nil, err
 	}
 	if seen != nil && run.Open() && run.Info.Transitions == seen.Transitions {
-		if run, err = f.awaitActivity(ctx, run, func(run *standalone.Run) bool { return run.Info.Transitions != seen.Transitions }); err != nil {
+		if run, err = f.awaitActivity(ctx, run.Key, func(run *standalone.Run) bool { return run.Info.Transitions != seen.Transitions }); err != nil {
 			return nil, err
 		}
 		if run == nil {
@@ -106,17 +106,20 @@ func (f *Frontend) PollActivityExecution(ctx context.Context, r *workflowservice
 	if err := f.checkActivity(r); err != nil {
 		return nil, err
 	}
-	run, err := f.viewActivity(ctx, r)
+	key := engine.RunKey{ID: activityExecutionID(ctx, r.GetActivityId()), RunID: r.GetRunId()}
+	if key.RunID == "" { // the current one, and that alone from now on
+		run, err := f.viewActivity(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		key = run.Key
+	}
+	run, err := f.awaitActivity(ctx, key, func(run *standalone.Run) bool { return !run.Open() })
 	if err != nil {
 		return nil, err
 	}
-	if run.Open() {
-		if run, err = f.awaitActivity(ctx, run, func(run *standalone.Run) bool { return !run.Open() }); err != nil {
-			return nil, err
-		}
-		if run == nil {
-			return &workflowservice.PollActivityExecutionResponse{}, nil
-		}
+	if run == nil {
+		return &workflowservice.PollActivityExecutionResponse{}, nil
 	}
 	return &workflowservice.PollActivityExecutionResponse{
 		RunId: run.Key.RunID, Outcome: run.Outcome, PropagatedNexusSerializationContext: run.Start.NexusContext,
@@ -143,14 +146,14 @@ func stillOf(run *standalone.Run) *standalone.Run {
 
 // awaitActivity waits until the run is as wanted, or closed; nil when that takes
 // too long.
-func (f *Frontend) awaitActivity(ctx context.Context, run *standalone.Run, wanted func(*standalone.Run) bool) (*standalone.Run, error) {
-	leave, err := f.waiting.enter(run.Key.NamespaceID)
+func (f *Frontend) awaitActivity(ctx context.Context, key engine.RunKey, wanted func(*standalone.Run) bool) (*standalone.Run, error) {
+	leave, err := f.waiting.enter(key.NamespaceID)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
 	var later *standalone.Run
-	err = f.executions.FollowActivity(ctx, f.waiting.over(ctx, activityPollTime), run.Key, wanted, func(run *standalone.Run) { later = stillOf(run) })
+	err = f.executions.FollowActivity(ctx, f.waiting.over(ctx, activityPollTime), key, wanted, func(run *standalone.Run) { later = stillOf(run) })
 	switch {
 	case errors.Is(err, shard.ErrOver):
 		return nil, nil
