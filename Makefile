@@ -54,8 +54,8 @@ fuzz: ## every fuzz target for FUZZTIME (10s) each
 	done
 
 .PHONY: sim
-sim: ## the simulator on SEEDS (20) seeds, STEPS (10000) events each before all heals
-	go run ./sim -seeds $${SEEDS:-20} -steps $${STEPS:-10000}
+sim: ## the simulator on SEEDS (10000) seeds from SEED (1) on, STEPS (1000) events each before all heals
+	go run ./sim -seed $${SEED:-1} -seeds $${SEEDS:-10000} -steps $${STEPS:-1000}
 
 .PHONY: model
 model: ## the machines against oracles: the workflow for STEPS (1000000) random inputs from SEED (1) on, activities for 20000 lives

@@ -25,6 +25,9 @@ type single struct {
 	state  *standalone.Run // by the last look; nil once deleted
 	gone   bool
 	lastly time.Time // when its state was last seen
+	// stored and atRest are those of a life.
+	stored []store.Entry
+	atRest bool
 	// outcome once it has closed; transitions and stamp as last seen.
 	outcome     *activitypb.ActivityExecutionOutcome
 	transitions int64
@@ -172,8 +175,8 @@ func (s *singles) stateOf(img *memstore.Image, run engine.RunKey) *standalone.Ru
 }
 
 // settle compares a run with what was seen of it before.
-func (s *singles) settle(x *single, loader *record.StandaloneLoader) {
-	if loader == nil {
+func (s *singles) settle(x *single, stored []store.Entry) {
+	if stored == nil {
 		if !x.gone && !s.mayBeGone(x.key) {
 			s.broken("I1: %s is gone", short(x.key))
 		}
@@ -182,6 +185,14 @@ func (s *singles) settle(x *single, loader *record.StandaloneLoader) {
 	}
 	if x.gone {
 		s.broken("I1: %s is back after it was deleted", short(x.key))
+	}
+	if x.atRest && sameRows(x.stored, stored) {
+		x.lastly = s.now
+		return
+	}
+	loader := record.NewStandaloneLoader(x.key)
+	for _, e := range stored {
+		loader.Add(e)
 	}
 	state, err := loader.Run()
 	s.disk.must(err)
@@ -196,6 +207,7 @@ func (s *singles) settle(x *single, loader *record.StandaloneLoader) {
 	for n := int64(1); state.Callbacks[n] != nil; n++ {
 		s.disk.checkCallback(x.key, n, state.Callbacks[n], !state.Open(), x.tell)
 	}
+	x.stored, x.atRest = stored, !state.Open() && !pending(state.Callbacks)
 }
 
 // compare says what is wrong with a run, given what was seen of it before.

@@ -54,9 +54,30 @@ func main() {
 		r.seeds, r.events, r.simulated.Hours(), time.Since(began).Round(time.Millisecond), r.promises, len(r.broken))
 	fmt.Printf("%d histories of %d calls, the outcome of %d unknown, were checked for linearizability\n", r.histories.Histories, r.histories.Calls, r.histories.Lost)
 	fmt.Print(r.faults.table())
-	if len(r.broken) > 0 {
+	missing := r.unstruck()
+	for _, name := range missing {
+		fmt.Printf("never struck: %s\n", name)
+	}
+	if len(r.broken) > 0 || len(missing) > 0 {
 		os.Exit(1)
 	}
+}
+
+// enoughSeeds are so many that every fault strikes in one of them: one that does
+// not is played no more, and what is said of it is not true.
+const enoughSeeds = 5000
+
+// unstruck are the faults that should have struck and have not.
+func (r *results) unstruck() (names []string) {
+	if r.seeds < enoughSeeds {
+		return nil
+	}
+	for _, name := range everyFault() {
+		if r.faults.counts[name] == 0 {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // results of many worlds.

@@ -68,3 +68,32 @@ func TestBrokenDiskIsNoticed(t *testing.T) {
 func losing(w *world, family store.Family) memstore.Broken {
 	return memstore.Broken{Lose: func(key store.Key) bool { return key.Family == family && w.oneIn(8) }}
 }
+
+// Every kind of fault strikes in a few hundred worlds, the rarest included, or
+// what is said of it would not be true.
+func TestEveryFaultStrikes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays many worlds")
+	}
+	counts := map[string]int{}
+	missing := func() (names []string) {
+		for _, name := range everyFault() {
+			if counts[name] == 0 {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	for seed := uint64(1000); len(missing()) > 0; seed++ {
+		if seed == 1500 {
+			t.Fatalf("never struck in 500 worlds: %q", missing())
+		}
+		w := newWorld(options{seed: seed, steps: 500})
+		if wrong := w.live(); wrong != "" {
+			t.Fatalf("%s", w.epitaph(wrong))
+		}
+		for name, n := range w.faults.counts {
+			counts[name] += n
+		}
+	}
+}
