@@ -79,7 +79,8 @@ func (w *world) queryFailed(c *caller, id engine.ID, question string, err error)
 		if tooLarge := strings.Contains(err.Error(), "exceeds size limit"); !tooLarge && !strings.HasSuffix(err.Error(), "/"+question) {
 			w.broken("%q to %s fails with %q", question, id.Name, err)
 		}
-	case engine.KindWorkflowNotReady, engine.KindBusyWorkflow, engine.KindFailedPrecondition, engine.KindUnavailable, engine.KindConcurrentLimit:
+	case engine.KindWorkflowNotReady, engine.KindBusyWorkflow, engine.KindFailedPrecondition, engine.KindUnavailable, engine.KindConcurrentLimit,
+		engine.KindStorageFull: // so ends a shard whose disk is full
 	case engine.KindNotFound:
 		if w.isThere(id) {
 			w.broken("%q: %v, and %s is there", question, err, id.Name)
