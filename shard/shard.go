@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -130,6 +131,10 @@ func newShard(h *Host, index int, slots store.SlotRange, st store.Shard, aside m
 // run turns the loop until there is nothing to do.
 func (s *shard) run() {
 	for {
+		// Whoever is ready to run leaves a note first: under load a turn then
+		// serves several inputs and a batch holds them, where else the first one
+		// made a batch of its own. (7 % of the CPU of a workflow with one activity.)
+		runtime.Gosched()
 		s.turn()
 		if len(s.reports) == 0 && len(s.inputs) == 0 && s.inbox.rest(s.accepts()) {
 			return
