@@ -275,6 +275,7 @@ func (s *shard) inMemory(key engine.RunKey) *held {
 // young store, and one scan each was what opening it took longest for.
 func scanDeadlines(ctx context.Context, st store.Shard, from, to time.Time, most int) (rows []dueRow, end time.Time, err error) {
 	end = to
+	limit := 2 * most
 	slots := st.Slots()
 	_, last := record.Family(store.FamilyDeadline, slots)
 	for next := slots.From; next < slots.To; {
@@ -291,8 +292,9 @@ func scanDeadlines(ctx context.Context, st store.Shard, from, to time.Time, most
 			case !due.Before(end):
 				next = e.Key.Slot + 1
 			default:
-				if rows = append(rows, dueRow{due, key}); len(rows) > 2*most {
+				if rows = append(rows, dueRow{due, key}); len(rows) > limit {
 					rows, end = earliest(rows, most)
+					limit = len(rows) + most // there may be many due at the same time
 				}
 				return true
 			}
