@@ -253,6 +253,9 @@ type TaskStarted struct {
 	// From is 1, or LastCompletedStartedID+1 for a worker that holds the rest.
 	HistoryFrom int64
 	HistoryTo   int64
+	// History are these events, encoded, if the shell has them at hand when it gives
+	// the task away; else the edge reads them. The core leaves it empty.
+	History []byte
 	// Virtual events follow the stored ones (transient and speculative tasks).
 	Virtual []*historypb.HistoryEvent
 	// Updates the worker is to look at, in order of admission. Each becomes a
