@@ -19,6 +19,7 @@ type load struct {
 	next     atomic.Int64
 	done     atomic.Int64
 	failed   atomic.Int64
+	slow     atomic.Int64 // queries without an answer within ten seconds, asked again
 	underWay atomic.Int64
 	failure  atomic.Value // the first
 }

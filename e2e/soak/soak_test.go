@@ -92,8 +92,8 @@ func TestNothingGrows(t *testing.T) {
 	capacity := l.capacity(t.Context(), probing)
 	t.Logf("capacity %.1f mixed units a second with worker and clients on the same machine; the load is %.1f", capacity, share*capacity)
 	pace := steady(t, l, s, share, capacity, warmUp, measure)
-	t.Logf("%d units done, %d failed, %d not begun in time, in %s after a warm-up of %s; at the end %.1f a second were begun, %.0f%% of the capacity",
-		l.done.Load(), l.failed.Load(), pace.late, measure, warmUp, pace.rate, 100*pace.rate/capacity)
+	t.Logf("%d units done, %d failed, %d not begun in time, %d queries asked again, in %s after a warm-up of %s; at the end %.1f a second were begun, %.0f%% of the capacity",
+		l.done.Load(), l.failed.Load(), pace.late, l.slow.Load(), measure, warmUp, pace.rate, 100*pace.rate/capacity)
 	if n := l.failed.Load(); n > 0 {
 		t.Errorf("%d units failed; the first: %v", n, l.firstFailure())
 	}
