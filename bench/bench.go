@@ -52,8 +52,9 @@ type Options struct {
 	// there already they are used, else they are started and left there. Defaults
 	// to a temporary folder.
 	Data string
-	// FillOnly ends scenario million when they are there.
-	FillOnly bool
+	// Part is what of scenario million is carried out: "fill", "compare",
+	// "restart", or all of it. Each but the first wants Data with the executions.
+	Part string
 
 	// metrics is the URL of the metrics of the server at Address, if known.
 	metrics string

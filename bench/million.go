@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -59,9 +60,15 @@ type millionRun struct {
 	report *Million
 }
 
+// millionParts are what Options.Part may be.
+var millionParts = []string{"", "fill", "compare", "restart"}
+
 // runMillion fills a folder with Count open executions, unless Data has them,
 // and measures.
 func runMillion(ctx context.Context, o Options) (*Report, error) {
+	if !slices.Contains(millionParts, o.Part) {
+		return nil, fmt.Errorf("unknown part %q; there are %q", o.Part, millionParts)
+	}
 	r := &millionRun{Options: o, folder: o.Data, report: &Million{}}
 	if r.folder == "" {
 		folder, err := os.MkdirTemp("", "perdure-bench-")
@@ -76,12 +83,17 @@ func runMillion(ctx context.Context, o Options) (*Report, error) {
 			r.server.close()
 		}
 	}()
-	for _, part := range []func(context.Context) error{r.open, r.fill, r.compare, r.restartStopped, r.restartKilled} {
-		if err := part(ctx); err != nil {
-			return nil, err
+	for _, part := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"", r.open}, {"", r.fill}, {"compare", r.compare}, {"restart", r.restartStopped}, {"restart", r.restartKilled},
+	} {
+		if part.name != "" && o.Part != "" && part.name != o.Part {
+			continue
 		}
-		if o.FillOnly && r.report.StoreMiB > 0 {
-			break
+		if err := part.run(ctx); err != nil {
+			return nil, err
 		}
 	}
 	return &Report{Scenario: o.Scenario, Concurrency: o.Concurrency, Count: r.crowd.Count, Million: r.report}, nil

@@ -42,7 +42,7 @@ func benchCommand() *cobra.Command {
 	f.StringArrayVar(&o.ServerFlags, "server-flag", nil, "flag for the server that is started; repeatable")
 	f.BoolVar(&o.Floor, "floor", false, "measure a server that does nothing, too, and give ratios to it")
 	f.StringVar(&o.Data, "data", "", "folder for the open executions of scenario million, kept and used again; none: a temporary one")
-	f.BoolVar(&o.FillOnly, "fill-only", false, "end scenario million once its executions are in the folder")
+	f.StringVar(&o.Part, "part", "", "of scenario million only: fill, compare or restart (default all)")
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
 }
