@@ -37,7 +37,7 @@ type Options struct {
 	// although nobody asked: short workflows then cost one row. Longer saves CPU
 	// (a batch dirties fewer pages than the rows one by one) and costs memory.
 	// Nobody waits for it: a list has what is pending written first. Defaults to
-	// 500 ms.
+	// 2 s: most workflows that end at all soon have ended by then.
 	Gather time.Duration
 	// SyncEvery is how long what is written may stay unacknowledged to the feed.
 	// Defaults to 1 s.
@@ -62,7 +62,7 @@ type Options struct {
 }
 
 func (o *Options) fill() {
-	setDefault(&o.Gather, 500*time.Millisecond)
+	setDefault(&o.Gather, 2*time.Second)
 	setDefault(&o.SyncEvery, time.Second)
 	setDefault(&o.MaxWait, 5*time.Second)
 	setDefault(&o.MaxPending, 100_000)

@@ -28,9 +28,7 @@ func TestPutOfNewAndKnownRuns(t *testing.T) {
 				versions[i] = max(versions[i], v)
 			}
 		}
-		if err := f.file.Load().writer.put(batch, f.options.Namespaces); err != nil {
-			t.Fatal(err)
-		}
+		f.put(batch...)
 		for i, version := range versions {
 			for _, v := range []int64{10, 20, 30} {
 				want := ""
