@@ -76,7 +76,7 @@ func (w *world) queryFailed(c *caller, id engine.ID, question string, err error)
 	w.say("client: %s to %s: %v", question, id.Name, err)
 	switch engine.KindOf(err) {
 	case engine.KindQueryFailed:
-		if tooLarge := strings.Contains(err.Error(), "exceeds size limit"); !tooLarge && !strings.HasSuffix(err.Error(), "/"+question) {
+		if tooLarge := strings.Contains(err.Error(), " exceeds "); !tooLarge && !strings.HasSuffix(err.Error(), "/"+question) {
 			w.broken("%q to %s fails with %q", question, id.Name, err)
 		}
 	case engine.KindWorkflowNotReady, engine.KindBusyWorkflow, engine.KindFailedPrecondition, engine.KindUnavailable, engine.KindConcurrentLimit,
