@@ -37,6 +37,9 @@ type auditor struct {
 	beats map[activityKey]beat
 	// deleted are ids somebody has asked to delete.
 	deleted map[engine.ID]bool
+	// retimed are ids whose activities somebody has given other time-outs: their
+	// history does not say which.
+	retimed map[engine.ID]bool
 
 	acknowledged, checked int
 }
@@ -64,7 +67,7 @@ type fact struct {
 func newAuditor(w *world) *auditor {
 	return &auditor{
 		world: w, completions: map[string]bool{}, endings: map[activityKey]string{}, starts: map[activityKey]int64{},
-		beats: map[activityKey]beat{}, taskStarts: map[activityKey]int64{}, deleted: map[engine.ID]bool{},
+		beats: map[activityKey]beat{}, taskStarts: map[activityKey]int64{}, deleted: map[engine.ID]bool{}, retimed: map[engine.ID]bool{},
 	}
 }
 

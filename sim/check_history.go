@@ -29,6 +29,9 @@ type events4 struct {
 	resetBy *historypb.HistoryEvent
 	paused  bool
 	closed  bool
+	// retimed: its activities may have got other time-outs since they were
+	// scheduled.
+	retimed bool
 	skips   bool // its time may not be that of the world
 }
 
@@ -205,6 +208,9 @@ func (e *events4) addActivity(ev *historypb.HistoryEvent) string {
 		return fmt.Sprintf("I6: activity %d is canceled unasked", id)
 	}
 	a.end = ev.EventType
+	if e.retimed {
+		return ""
+	}
 	return a.early(ev)
 }
 

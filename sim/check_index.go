@@ -147,8 +147,9 @@ func (x *index) checkAll() {
 	}
 }
 
-// forgotten reports whether what has closed was to be deleted by now.
-func forgotten(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
+// forgotten reports whether what has closed was to be deleted by now: a shard that
+// has seen a clock ahead of its time goes on from there.
+func forgotten(at, now time.Time) bool { return !at.IsZero() && !at.After(now.Add(maxSkew)) }
 
 func (x *index) checkGone(run engine.RunKey) {
 	if row := x.rows[run]; row == nil || !row.Deleted {

@@ -170,6 +170,7 @@ func (o *observer) readHistory(l *life, first int64, value []byte) {
 		o.broken("I2: the history of %s goes on with event %d after %d", short(l.key), first, len(l.events))
 	}
 	copied := o.copied(l, first, value)
+	l.retimed = o.auditor.retimed[l.key.ID]
 	l.rows[first] = value
 	for _, ev := range row.events {
 		if ev.EventId != int64(len(l.events))+1 {

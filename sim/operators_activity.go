@@ -37,6 +37,7 @@ func (w *world) operateActivity(id string) {
 		if !in.RestoreOriginal {
 			in.Patch = activity.Patch{Options: w.drawOptions(), Paths: w.drawPaths()}
 		}
+		w.auditor.retimed[idOf(id)] = true
 		w.insist(id, "activity options", in)
 	}
 }
