@@ -22,9 +22,7 @@ const (
 	// up than the others.
 	overloadTurns = 4
 	// firstLevel and lastLevel bound the numbers of clients that are tried.
-	firstLevel, lastLevel = 8, 1024
-	// gain is how much better a number of clients must be to count as better.
-	gain = 1.03
+	firstLevel, lastLevel = 16, 256
 )
 
 // Overload is what the server does with ten times the clients that load it best.
@@ -100,11 +98,12 @@ func overload(ctx context.Context, benches ...*bench) (*Report, error) {
 	return reports[0], all[0].complete(ctx, benches[0])
 }
 
-// climb doubles the number of clients until that has brought the first server
-// nothing twice. The peak is the number that was best for it.
+// climb doubles the number of clients. The peak is the number that was best for
+// the first server. All are tried: a drop may be the machine's, and is no reason to
+// stop.
 func climb(ctx context.Context, benches []*bench, all []*Overload) error {
-	best, worse := 0, 0
-	for clients := firstLevel; clients <= lastLevel && worse < 2; clients *= 2 {
+	best := 0
+	for clients := firstLevel; clients <= lastLevel; clients *= 2 {
 		for i, b := range benches {
 			level, err := b.crowdOf(ctx, clients, b.press)
 			if err != nil {
@@ -112,13 +111,8 @@ func climb(ctx context.Context, benches []*bench, all []*Overload) error {
 			}
 			all[i].Levels = append(all[i].Levels, level)
 		}
-		levels := all[0].Levels
-		last := len(levels) - 1
-		if worse++; levels[last].PerSecond > gain*levels[best].PerSecond {
-			worse = 0
-		}
-		if levels[last].PerSecond > levels[best].PerSecond {
-			best = last
+		if levels := all[0].Levels; levels[len(levels)-1].PerSecond > levels[best].PerSecond {
+			best = len(levels) - 1
 		}
 	}
 	for _, o := range all {
