@@ -69,7 +69,7 @@ func (silent) Error(string, ...any) {}
 func TestNothingGrows(t *testing.T) {
 	measure, share := duration(t, "PERDURE_SOAK_FOR", 30*time.Minute), part(t, "PERDURE_SOAK_SHARE", 0.7)
 	retention := max(time.Minute, min(longestRetention, measure/4)) // the least that there is
-	warmUp := max(2*retention, measure/5)
+	warmUp := max(2*retention, measure/8)
 	server := harness.Start(t, "--headless", "--retention", retention.String())
 	c, err := client.Dial(client.Options{HostPort: server.GRPC(), Logger: silent{}})
 	if err != nil {
