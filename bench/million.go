@@ -141,6 +141,10 @@ func (r *millionRun) fill(ctx context.Context) error {
 			return err
 		}
 	}
+	// A large index is verified from ten seconds after the start.
+	if err := wait(ctx, 12*time.Second); err != nil {
+		return err
+	}
 	if err := r.server.untilQuiet(ctx); err != nil {
 		return err
 	}
