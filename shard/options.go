@@ -89,6 +89,9 @@ type Options struct {
 	// themselves. Default to 10 minutes and 50,000.
 	Horizon    time.Duration
 	MaxHorizon int
+	// MaxPieceBytes is how much of a history a reset copies with its step, or, of
+	// one that has more, in one batch before it. Defaults to 1 MiB.
+	MaxPieceBytes int
 	// DeferFor is how long a heartbeat's details may wait to be written (I1).
 	// Defaults to 3 s.
 	DeferFor time.Duration
@@ -155,6 +158,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Window, 4096)
 	setDefault(&o.Horizon, 10*time.Minute)
 	setDefault(&o.MaxHorizon, 50_000)
+	setDefault(&o.MaxPieceBytes, 1<<20)
 	setDefault(&o.DeferFor, 3*time.Second)
 	return o
 }

@@ -53,9 +53,6 @@ type resetPosition struct {
 	baseEvent    int64
 }
 
-// maxPieceBytes is how much of a history is copied in one batch.
-const maxPieceBytes = 1 << 20
-
 // guardFor is how long a copy may take before its remains may be removed.
 const guardFor = time.Hour
 
@@ -124,7 +121,7 @@ func (s *shard) beginReset(e *entry, base *held, r *request, at resetPosition) {
 			return // the shard is finished, and so is the request
 		}
 		s.beside(func(ctx context.Context) {
-			err := x.readHistories(ctx, s.store)
+			err := x.readHistories(ctx, s.store, s.opt.MaxPieceBytes)
 			s.inbox.report(func() { s.resetRead(e, x, err) })
 		})
 	})
@@ -159,7 +156,7 @@ func (s *shard) copyShared(e *entry, x *resetting) {
 	}
 	s.beside(func(ctx context.Context) {
 		var piece []sharedRow
-		next, err := scanHistory(ctx, s.store, x.base, x.next, x.cut, maxPieceBytes, func(row sharedRow, _ record.HistoryBatch) error {
+		next, err := scanHistory(ctx, s.store, x.base, x.next, x.cut, s.opt.MaxPieceBytes, func(row sharedRow, _ record.HistoryBatch) error {
 			piece = append(piece, row)
 			return nil
 		})
@@ -227,12 +224,12 @@ func (s *shard) carryOutReset(e *entry, current, base *held, r *request) {
 }
 
 // readHistories reads the base run's history and those of the runs that it was
-// continued as.
-func (x *resetting) readHistories(ctx context.Context, st store.Shard) error {
+// continued as; most is how much of it is kept.
+func (x *resetting) readHistories(ctx context.Context, st store.Shard, most int) error {
 	for runID := x.base.RunID; runID != ""; runID = x.read.Continued() {
 		key := engine.RunKey{ID: x.base.ID, RunID: runID}
 		next, err := scanHistory(ctx, st, key, 1, math.MaxInt64, math.MaxInt, func(row sharedRow, batch record.HistoryBatch) error {
-			x.share(runID, row, batch)
+			x.share(runID, row, batch, most)
 			events, err := batch.Events()
 			if err != nil {
 				return err
@@ -251,11 +248,11 @@ func (x *resetting) readHistories(ctx context.Context, st store.Shard) error {
 }
 
 // share keeps a row that the new run is to have, while there is room.
-func (x *resetting) share(runID string, row sharedRow, batch record.HistoryBatch) {
+func (x *resetting) share(runID string, row sharedRow, batch record.HistoryBatch, most int) {
 	if runID != x.base.RunID || batch.Last >= x.cut || x.large {
 		return
 	}
-	if x.sharedBytes += len(row.value); x.sharedBytes > maxPieceBytes {
+	if x.sharedBytes += len(row.value); x.sharedBytes > most {
 		x.shared, x.large = nil, true
 		return
 	}

@@ -190,7 +190,9 @@ func (a *auditor) activityEnded(ref workflow.ActivityRef, how enumspb.EventType)
 		a.broken("I5: activity %d of %s: an outcome of start %d is accepted, the last start is %d", key.id, short(key.run), t.Stamp, last)
 	}
 	a.endings[key] = end
-	a.promise(t.Run, func(l *life) bool { return l.ended(t.ScheduledEventID, how) },
+	a.promise(t.Run, func(l *life) bool {
+		return l.ended(t.ScheduledEventID, how) || a.tightfisted() && l.ended(t.ScheduledEventID, enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED)
+	},
 		"%v of activity %d of %s", how, t.ScheduledEventID, short(t.Run))
 }
 

@@ -32,7 +32,7 @@ func (w *world) adorn(r *workflowservice.StartWorkflowExecutionRequest) {
 	if w.oneIn(8) {
 		r.TimeSkippingConfig = w.drawSkipping()
 	}
-	if w.oneIn(20) {
+	if r.CronSchedule == "" && w.oneIn(20) {
 		r.WorkflowExecutionTimeout = durationpb.New(w.between(10*time.Second, time.Hour))
 	}
 }

@@ -128,7 +128,9 @@ func (s *singles) end(run engine.RunKey, stamp int64, how enumspb.ActivityExecut
 		s.broken("I5: %s: an outcome of start %d is accepted, the last start is %d", short(run), stamp, last)
 	}
 	s.ended[run] = fmt.Sprint(how, " by start ", stamp)
-	s.promise(run, func(state *standalone.Run) bool { return state.Info.Status == how }, "%v of %s", how, short(run))
+	s.promise(run, func(state *standalone.Run) bool {
+		return state.Info.Status == how || s.tightfisted() && state.Info.Status == enumspb.ACTIVITY_EXECUTION_STATUS_FAILED
+	}, "%v of %s", how, short(run))
 	s.index.acknowledged(run, true)
 }
 

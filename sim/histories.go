@@ -18,7 +18,7 @@ import (
 // must be shown what is durable and no more, and all that was durable before it
 // asked (I1, I2).
 func (w *world) readHistory(id engine.ID) {
-	how := w.chance.IntN(6)
+	how := w.chance.IntN(8)
 	w.converse(w.between(time.Second, 2*time.Minute), func(c *caller, p *process) {
 		var key engine.RunKey
 		var last int64
@@ -35,6 +35,10 @@ func (w *world) readHistory(id engine.ID) {
 			w.followHistory(c, p, key, last)
 		case 3:
 			w.awaitClosing(c, p, key)
+		case 4:
+			w.readPages(c, p, key, last+1, 0)
+		case 5:
+			w.readPages(c, p, key, 1+w.chance.Int64N(last), last)
 		default:
 			w.readPages(c, p, key, 1, last)
 		}

@@ -46,3 +46,7 @@ func drawLimits(s *schedule) *engine.Limits {
 	}
 	return l
 }
+
+// tightfisted: results may be too large to be kept, and then what brought one has
+// failed.
+func (w *world) tightfisted() bool { return w.limits.BlobBytes < 1<<10 }

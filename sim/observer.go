@@ -31,6 +31,15 @@ type observer struct {
 	tasks   map[string]*engine.Task // by the name of the row
 	due     map[engine.RunKey][]time.Time
 	letters int
+	// copies are history rows of runs that are being made by a reset.
+	copies int
+}
+
+// piece is a history row.
+type piece struct {
+	run   engine.RunKey
+	first int64
+	value []byte
 }
 
 // life is what is known of a run: all events ever seen, and its state by the
@@ -76,6 +85,7 @@ func (o *observer) look(img *memstore.Image) {
 	o.letters = 0
 	states := map[engine.RunKey][]store.Entry{}
 	history := map[engine.RunKey]int{}
+	var pieces []piece
 	for key, value := range img.All() {
 		switch key.Family {
 		case store.FamilyCurrent:
@@ -94,8 +104,7 @@ func (o *observer) look(img *memstore.Image) {
 		case store.FamilyHistory:
 			run, first, err := record.ParseHistoryKey(key)
 			o.must(err)
-			o.readHistory(o.life(run), first, value)
-			history[run]++
+			pieces = append(pieces, piece{run, first, value})
 		case store.FamilyTask:
 			t, err := record.DecodeTask(value)
 			o.must(err)
@@ -108,10 +117,17 @@ func (o *observer) look(img *memstore.Image) {
 			o.letters++
 		}
 	}
-	for run := range states {
-		if run.Archetype != engine.ArchetypeActivity {
-			o.life(run)
+	o.copies = 0
+	for _, p := range pieces {
+		if states[p.run] == nil && o.lives[p.run] == nil {
+			o.copies++
+			if len(o.due[p.run]) == 0 {
+				o.broken("%s has a history and no state, and nobody will remove it", short(p.run))
+			}
+			continue
 		}
+		o.readHistory(o.life(p.run), p.first, p.value)
+		history[p.run]++
 	}
 	for _, l := range o.order {
 		o.settle(l, states[l.key], history[l.key])
@@ -359,6 +375,9 @@ func (o *observer) left() string {
 		}
 	}
 	b.WriteString(o.singles.left())
+	if o.copies > 0 {
+		fmt.Fprintf(&b, "%d rows of histories that no reset has finished\n", o.copies)
+	}
 	if o.letters > 0 {
 		fmt.Fprintf(&b, "%d messages in the outbox\n", o.letters)
 	}

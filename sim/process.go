@@ -67,6 +67,7 @@ func (w *world) bootOn(driver *memstore.Driver) {
 		Window:        1 + w.chance.IntN(8),
 		Horizon:       w.horizon(),
 		MaxHorizon:    5 + w.chance.IntN(100),
+		MaxPieceBytes: 1 << (8 + w.chance.IntN(12)),
 		Log:           w.log(),
 	})
 	if err != nil {

@@ -71,21 +71,33 @@ func (wk *worker) restart() {
 // shutDown says that the worker ends, if there is anybody to say it to. What
 // comes after it goes by another name.
 func (wk *worker) shutDown() {
+	wk.vanish()()
+}
+
+// vanish ends the worker without a word; what it returns says the word later.
+func (wk *worker) vanish() (word func()) {
 	old, name, instance := wk.stickyQueue(), wk.name, wk.instance
 	wk.generation++
 	wk.name = fmt.Sprint("worker-", wk.number, ".", wk.generation)
 	wk.instance = wk.name
-	if p := wk.process; p != nil {
-		p.matcher.ShutdownWorker(matching.Shutdown{
-			Sticky: old, Queues: wk.normalQueues(), Identity: name, InstanceKey: instance,
-		})
+	return func() {
+		if p := wk.process; p != nil {
+			p.matcher.ShutdownWorker(matching.Shutdown{
+				Sticky: old, Queues: wk.normalQueues(), Identity: name, InstanceKey: instance,
+			})
+		}
 	}
 }
 
 // leave ends the worker for the time of a rest; comeBack begins another.
 func (wk *worker) leave() {
 	wk.away = true
-	wk.shutDown()
+	word := wk.vanish()
+	if wk.oneIn(2) {
+		word()
+		return
+	}
+	wk.after(wk.between(0, 10*time.Second), word) // tasks may wait for it by then
 }
 
 func (wk *worker) comeBack() {

@@ -71,6 +71,8 @@ func (w *world) act() {
 		w.readHistory(idOf(id))
 	case n < 165:
 		w.query(idOf(id))
+	case n == 203:
+		w.describeQueues()
 	case n >= 198:
 		w.askWrongly(id)
 	case n >= 190:

@@ -191,6 +191,7 @@ func (w *world) heal() {
 			}
 			w.index.checkAll()
 			w.say("all has ended")
+			w.end()
 			return
 		}
 	}
