@@ -154,7 +154,7 @@ func answerOf(status *workflow.UpdateStatus) (a linear.Answer, heard bool) {
 	case failure != nil:
 		return a, false
 	default:
-		a.Progress = linear.Progress{Stage: linear.Completed, Outcome: status.Outcome.GetSuccess().String()}
+		a.Progress = linear.Progress{Stage: linear.Completed, Outcome: linear.OutcomeOf(status.Outcome)}
 	}
 	return a, true
 }

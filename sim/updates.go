@@ -47,7 +47,9 @@ func (wk *worker) answerUpdates(request *workflowservice.RespondWorkflowTaskComp
 	}
 	answer := func(updateID string) {
 		say(updateID, "complete", &updatepb.Response{Meta: &updatepb.Meta{UpdateId: updateID},
-			Outcome: &updatepb.Outcome{Value: &updatepb.Outcome_Success{Success: &commonpb.Payloads{}}}})
+			Outcome: &updatepb.Outcome{Value: &updatepb.Outcome_Success{Success: &commonpb.Payloads{Payloads: []*commonpb.Payload{
+				// Another worker would come to something else.
+				{Data: fmt.Appendf(nil, "%d/%d", t.Token.ScheduledEventID, t.Token.Stamp)}}}}}})
 	}
 	for _, id := range sortedKeys(p.updates) {
 		if !p.updates[id] && !wk.oneIn(3) {

@@ -162,7 +162,7 @@ func (e *calls) update(ctx context.Context, c linear.Call) (a linear.Answer, hea
 	case failure != nil:
 		return a, false
 	default:
-		a.Progress = linear.Progress{Stage: linear.Completed, Outcome: reply.GetOutcome().GetSuccess().String()}
+		a.Progress = linear.Progress{Stage: linear.Completed, Outcome: linear.OutcomeOf(reply.GetOutcome())}
 	}
 	return a, true
 }

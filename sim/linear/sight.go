@@ -3,6 +3,7 @@ package linear
 import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	updatepb "go.temporal.io/api/update/v1"
 )
 
 // closings are the events with which a run ends.
@@ -32,8 +33,17 @@ func SightOfEvents(runID string, events []*historypb.HistoryEvent) *Sight {
 			s.Updates[ev.GetWorkflowExecutionUpdateAcceptedEventAttributes().GetProtocolInstanceId()] = Progress{Stage: Accepted}
 		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED:
 			a := ev.GetWorkflowExecutionUpdateCompletedEventAttributes()
-			s.Updates[a.GetMeta().GetUpdateId()] = Progress{Completed, a.GetOutcome().GetSuccess().String()}
+			s.Updates[a.GetMeta().GetUpdateId()] = Progress{Completed, OutcomeOf(a.GetOutcome())}
 		}
 	}
 	return s
+}
+
+// OutcomeOf is what an update that was completed has come to.
+func OutcomeOf(o *updatepb.Outcome) string {
+	var data []byte
+	for _, p := range o.GetSuccess().GetPayloads() {
+		data = append(append(data, p.GetData()...), ' ')
+	}
+	return string(data)
 }

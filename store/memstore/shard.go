@@ -180,13 +180,19 @@ func (s *shard) drain() {
 		p := s.queue[0]
 		s.settle(p)
 		s.queue = s.queue[1:]
-		d.mu.Unlock()
-		p.done(p.err)
-		d.mu.Lock()
+		s.tell(p)
 	}
 	s.draining = false
 	s.idle.Broadcast()
 	s.forgetIfSpent()
+}
+
+// tell tells the owner, without the lock, and has it again afterwards even if the
+// owner panics, as simulations do when something is wrong.
+func (s *shard) tell(p *batch) {
+	s.driver.mu.Unlock()
+	defer s.driver.mu.Lock()
+	p.done(p.err)
 }
 
 // settle decides the outcome of the first batch that has none. The lock is held.
