@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -244,8 +245,12 @@ func (a *asking) listen(id string) (ok bool) {
 // Seen with the Go SDK, whose cache drops a run when a completion is refused.
 func (a *asking) overtaken(got answer) bool {
 	return a.bare && got.kind == enumspb.QUERY_RESULT_TYPE_FAILED &&
-		got.cause == enumspb.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR
+		(got.cause == enumspb.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR || strings.Contains(got.text, nondeterminism))
 }
+
+// nondeterminism is how SDKs mark that error in their texts, which they need not
+// name as the cause.
+const nondeterminism = "[TMPRL1100]"
 
 // again asks with the history up to the moment of the question, which agrees with
 // what the task says. A workflow that is nondeterministic indeed fails again. The

@@ -21,7 +21,11 @@ import (
 // its way to a worker that has lost it from its cache. A second such answer is
 // the caller's.
 func TestOvertakenQueryIsAskedAgain(t *testing.T) {
-	for _, again := range []bool{false, true} {
+	coded := &workflowservice.RespondQueryTaskCompletedRequest{CompletedType: enumspb.QUERY_RESULT_TYPE_FAILED,
+		ErrorMessage: "no such command", Cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR}
+	worded := &workflowservice.RespondQueryTaskCompletedRequest{CompletedType: enumspb.QUERY_RESULT_TYPE_FAILED,
+		ErrorMessage: "[TMPRL1100] no such command"}
+	for failed, again := range map[*workflowservice.RespondQueryTaskCompletedRequest]bool{coded: false, worded: true} {
 		w := newWorld(t)
 		w.do("a", "", startOf("a"))
 		done := completeTask(w.take().(*workflow.TaskStarted), timerCommand("t", time.Hour))
@@ -43,8 +47,6 @@ func TestOvertakenQueryIsAskedAgain(t *testing.T) {
 		if first.Started.HistoryFrom != 4 {
 			t.Errorf("the sticky worker is asked with %+v", first.Started)
 		}
-		failed := &workflowservice.RespondQueryTaskCompletedRequest{CompletedType: enumspb.QUERY_RESULT_TYPE_FAILED,
-			ErrorMessage: "no such command", Cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR}
 		answered := &workflowservice.RespondQueryTaskCompletedRequest{CompletedType: enumspb.QUERY_RESULT_TYPE_ANSWERED,
 			QueryResult: &commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: []byte("state")}}}}
 		if err := w.host.AnswerQuery(context.Background(), first.ID, failed); err != nil {
