@@ -19,6 +19,8 @@
 //     the same of activities without a workflow.
 //   - faults.go: what goes wrong, how often, and how often it really did.
 //   - auditor.go: what the server has acknowledged and handed out.
+//   - linear_*.go: clients that call about one workflow id all at once, and whether
+//     one order of their calls explains what they were told (package linear).
 //   - check_*.go: the invariants of the design, each checker named for its own,
 //     looked at on the disk as a crash at this moment would leave it.
 //
