@@ -36,6 +36,9 @@ import (
 // while to take the space back.
 const longestRetention = 2 * time.Minute
 
+// workerLife is how long the second worker stays before it is replaced.
+const workerLife = 30 * time.Second
+
 // probing is how long capacity is measured.
 const probing = 20 * time.Second
 
@@ -120,6 +123,8 @@ func steady(t *testing.T, l *load, s *sampler, share, capacity float64, warmUp, 
 	})
 	ended := make(chan struct{})
 	go func() { defer close(ended); pace.run(ctx) }()
+	gone := make(chan error, 1)
+	go func() { gone <- comeAndGo(ctx, l.client) }()
 	warm := time.After(warmUp)
 	for wait(ctx, max(time.Second, measure/300)) {
 		if err := s.take(t.Context()); err != nil {
@@ -136,7 +141,27 @@ func steady(t *testing.T, l *load, s *sampler, share, capacity float64, warmUp, 
 	}
 	keepProfile(t, s, "end")
 	<-ended
+	if err := <-gone; err != nil {
+		t.Error(err)
+	}
 	return pace
+}
+
+// comeAndGo runs a second worker that is replaced by another again and again until
+// ctx ends: each has a queue of its own for the runs that it holds in its cache.
+func comeAndGo(ctx context.Context, c client.Client) error {
+	for {
+		w := worker.New(c, queue, worker.Options{WorkerStopTimeout: 10 * time.Second})
+		register(w)
+		if err := w.Start(); err != nil {
+			return fmt.Errorf("start another worker: %w", err)
+		}
+		goOn := wait(ctx, workerLife)
+		w.Stop()
+		if !goOn {
+			return nil
+		}
+	}
 }
 
 func keepProfile(t *testing.T, s *sampler, name string) {
