@@ -93,9 +93,11 @@ func takenBy(ctx context.Context, st store.Shard, m *engine.Message) (string, er
 	}
 }
 
-// hasTaken reports whether the message had its effect on the run.
+// hasTaken reports whether the message had its effect on the run. What a run
+// keeps of it has a row of its own, but for two: the request that has started it,
+// and the latest that asked for its cancellation.
 func hasTaken(ctx context.Context, st store.Shard, run engine.RunKey, m *engine.Message) (bool, error) {
-	if m.Kind != engine.MessageCancel {
+	if m.Kind == engine.MessageSignal {
 		_, err := st.Get(ctx, record.StateKey{Run: run, Part: record.PartRequest, Text: m.RequestID}.Key())
 		if errors.Is(err, store.ErrNotFound) {
 			return false, nil
@@ -114,6 +116,9 @@ func hasTaken(ctx context.Context, st store.Shard, run engine.RunKey, m *engine.
 	state, err := loader.Run()
 	if err != nil {
 		return false, err
+	}
+	if m.Kind == engine.MessageStartChild {
+		return state.Start.RequestID == m.RequestID, nil
 	}
 	return state.Info.CancelRequestID == m.RequestID, nil
 }

@@ -101,6 +101,51 @@ func TestI8RepetitionFindsTheFormerRun(t *testing.T) {
 	}
 }
 
+// I8: the same of the start of a child whose first run has closed meanwhile, and
+// another of its id after it: the parent hears of its own, and no third begins.
+func TestI8RepeatedStartFindsTheFormerRun(t *testing.T) {
+	several := func(o *Options) { o.Shards = 8 }
+	w := newWorld(t, several)
+	parent := ""
+	for n := 0; parent == ""; n++ {
+		if id := fmt.Sprint("parent-", n); w.host.shardOf(idOf(id)) != w.host.shardOf(idOf("child")) {
+			parent = id
+		}
+	}
+	w.do(parent, "", startOf(parent))
+	task := w.take().(*workflow.TaskStarted)
+	slot := w.host.shardOf(idOf(parent)).slots.From
+	commits := 0
+	w.faults.Commit = func(s store.Shard, _ *store.Batch) memstore.CommitFault {
+		if s.Slots().From == slot {
+			if commits++; commits > 1 { // the answer is never durable
+				return memstore.CommitFault{Delay: time.Hour}
+			}
+		}
+		return memstore.CommitFault{}
+	}
+	w.do(parent, "", completeTask(task, childCommand("child")))
+	first := w.state("child", "")
+	terminate := &workflow.Terminate{Request: &workflowservice.TerminateWorkflowExecutionRequest{}}
+	w.do("child", "", terminate)
+	again := startOf("child")
+	again.Request.RequestId = "another"
+	w.do("child", "", again)
+	w.do("child", "", terminate)
+	second := w.state("child", "")
+	w.faults.Commit = nil
+	w.crash(several)
+	if third := w.state("child", ""); third.Key.RunID != second.Key.RunID || second.Key.RunID == first.Key.RunID {
+		t.Errorf("I8: after runs %s and %s there is %s", first.Key.RunID, second.Key.RunID, third.Key.RunID)
+	}
+	from := w.state(parent, "")
+	for _, c := range from.Children {
+		if c.RunID != first.Key.RunID {
+			t.Errorf("the parent takes %s for its child, started was %s", c.RunID, first.Key.RunID)
+		}
+	}
+}
+
 // lastOf is the type of the last event that is not of a workflow task.
 func (w *world) lastOf(run engine.RunKey) (kind enumspb.EventType) {
 	w.await(func() {
