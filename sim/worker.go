@@ -225,7 +225,9 @@ func describe(started any) string {
 	return fmt.Sprintf("%T", started)
 }
 
-func short(run engine.RunKey) string { return run.Name + "/" + run.RunID[:min(8, len(run.RunID))] }
+// short names a run. Run ids begin with their time: what tells them apart is at
+// their end.
+func short(run engine.RunKey) string { return run.Name + "/" + run.RunID[max(0, len(run.RunID)-6):] }
 
 // decide carries a workflow task out.
 func (wk *worker) decide(t *workflow.TaskStarted, poller engine.Poller) {
