@@ -97,16 +97,36 @@ func (s *shard) Get(ctx context.Context, key store.Key) ([]byte, error) {
 		return nil, fmt.Errorf("get %v: %w", key, err)
 	}
 	defer s.driver.reads.Done()
-	var scratch [128]byte
-	value, closer, err := s.driver.db.Get(appendKey(scratch[:0], key))
-	if err != nil {
-		if err = mapError(err); err == store.ErrNotFound {
-			return nil, err
-		}
-		return nil, fmt.Errorf("get %v: %w", key, err)
+	value, err := s.driver.get(ctx, key)
+	if err == nil || err == store.ErrNotFound {
+		return value, err
 	}
-	owned := append(make([]byte, 0, len(value)), value...)
-	return owned, closer.Close()
+	return nil, fmt.Errorf("get %v: %w", key, err)
+}
+
+// get reads a key. Pebble's own Get does not look at the filters of the lowest
+// level, where most keys are: for an id that is new, and most are, it read and
+// unpacked a block of a large store in vain.
+func (d *Driver) get(ctx context.Context, key store.Key) (value []byte, err error) {
+	it, err := d.db.NewIterWithContext(ctx, &pebble.IterOptions{UseL6Filters: true})
+	if err != nil {
+		return nil, mapError(err)
+	}
+	var scratch [128]byte
+	err = store.ErrNotFound
+	// The prefix that is sought is all of the key: nothing else is found.
+	if it.SeekPrefixGE(appendKey(scratch[:0], key)) {
+		if value, err = it.ValueAndErr(); err == nil {
+			value = append(make([]byte, 0, len(value)), value...)
+		}
+	}
+	if closeErr := it.Close(); closeErr != nil { // the iterator's own error, too
+		err = closeErr
+	}
+	if err != nil {
+		return nil, mapError(err)
+	}
+	return value, nil
 }
 
 // Scan visits the entries of [from, to). See store.Shard.
