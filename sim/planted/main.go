@@ -39,6 +39,9 @@ func hunt(ctx context.Context, only string, starts int) error {
 		}
 		hunted++
 		f, err := b.hunted(ctx, root, starts)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
 			wrong = errors.Join(wrong, fmt.Errorf("bug %s: %w", b.name, err))
 			continue
