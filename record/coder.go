@@ -200,6 +200,24 @@ func (c *coder) str(num protowire.Number, v *string) {
 	}
 }
 
+// strs codes a slice of strings, each as a field of its own.
+func (c *coder) strs(num protowire.Number, v *[]string) {
+	if !c.reading {
+		for _, s := range *v {
+			c.b = protowire.AppendString(protowire.AppendTag(c.b, num, protowire.BytesType), s)
+		}
+		return
+	}
+	*v = nil
+	for {
+		in, ok := c.inner(num)
+		if !ok {
+			return
+		}
+		*v = append(*v, string(in.b))
+	}
+}
+
 // inner takes a length-delimited field off the input, to be read on its own.
 func (c *coder) inner(num protowire.Number) (in coder, ok bool) {
 	if !c.next(num, protowire.BytesType) {

@@ -50,6 +50,7 @@ func parentFields(c *coder, p *workflow.Parent) {
 	c.str(2, &p.NamespaceName)
 	c.int(3, &p.InitiatedEventID)
 	c.str(4, &p.RequestID)
+	c.strs(5, &p.Former)
 }
 
 func infoFields(c *coder, i *workflow.Info) {

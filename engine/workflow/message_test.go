@@ -83,3 +83,24 @@ func countEvents(w *world, id string, kind enumspb.EventType) int {
 	}
 	return n
 }
+
+// A child that was started by a run which was reset before it heard of it belongs
+// to the run in its place, however late the first one's message comes again: else
+// nobody would hear of its end.
+func TestFormerParentDoesNotComeBack(t *testing.T) {
+	w := newWorld(t)
+	script(t, w, "start order", "poll orders", "complete order", "\tstart-child kid")
+	first := w.messages[0]
+	w.messages = nil
+	w.handOver(&first) // the answer is lost
+	script(t, w, "signal order hello", "poll orders", "reset order at=8")
+	again := w.messages[0]
+	w.handOver(&again)
+	if parent := w.runs[w.current["kid"]].Start.Parent.Run; parent != again.From || parent == first.From {
+		t.Fatalf("after the reset the parent is %v, want %v", parent, again.From)
+	}
+	w.handOver(&first)
+	if parent := w.runs[w.current["kid"]].Start.Parent.Run; parent != again.From {
+		t.Errorf("an old message has made %v the parent again", parent)
+	}
+}

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"maps"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -245,10 +246,19 @@ func (d *draft) reconnected(in *Reconnect) (any, error) {
 	return nil, nil
 }
 
+// maxFormer is how many former parents a child remembers: as many resets of its
+// parent may have messages under way at one time.
+const maxFormer = 16
+
 // adoptedBy changes the run that hears of this one's end.
 func (d *draft) adoptedBy(parent engine.RunKey) {
 	s := *d.fixed()
 	p := *s.Parent
+	if p.was(parent) {
+		return // its message was overtaken
+	}
+	former := append(slices.Clone(p.Former), p.Run.RunID)
+	p.Former = former[max(0, len(former)-maxFormer):]
 	p.Run = parent
 	s.Parent = &p
 	d.start = &s

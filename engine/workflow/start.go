@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -110,10 +111,15 @@ func (p *Parent) started(m *engine.Message) bool {
 		(p.Run == m.From || p.RequestID != "" && p.RequestID == m.RequestID)
 }
 
+// was reports whether the run is the parent, or was before a reset.
+func (p *Parent) was(run engine.RunKey) bool {
+	return p.Run == run || slices.Contains(p.Former, run.RunID)
+}
+
 // adoption is the change of a child that was started before, by a run in whose
 // place a reset has put the sender; nil for none.
 func adoption(env *engine.Env, current *Run, in *StartWorkflow) *Change {
-	if in.Child == nil || !current.Open() || current.Start.Parent == nil || current.Start.Parent.Run == in.Child.From {
+	if in.Child == nil || !current.Open() || current.Start.Parent == nil || current.Start.Parent.was(in.Child.From) {
 		return nil
 	}
 	d := newDraft(current.own(env), current)

@@ -111,6 +111,10 @@ type Parent struct {
 	// RequestID of the message that has started it, by which a run that a
 	// reset has put in the parent's place knows its child.
 	RequestID string
+	// Former are the runs that were the parent before, by resets: what they have
+	// sent may still arrive, and must not make one the parent again. The latest are
+	// kept.
+	Former []string
 }
 
 // ResetOrigin is where a run that was made by a reset comes from.
