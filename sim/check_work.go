@@ -63,6 +63,30 @@ func (o *observer) checkWoken(run engine.RunKey, next, armed time.Time, tell fun
 	}
 }
 
+// checkChildren: what a workflow has initiated once is started once (I8), as long
+// as the run that was started is kept.
+func (o *observer) checkChildren() {
+	type initiation struct {
+		parent string
+		event  int64
+	}
+	seen := map[initiation]*life{}
+	for _, l := range o.order {
+		if len(l.events) == 0 {
+			continue
+		}
+		a := l.events[0].GetWorkflowExecutionStartedEventAttributes()
+		if a.GetParentWorkflowExecution() == nil || a.GetFirstExecutionRunId() != l.key.RunID || l.resetBy != nil || l.gone || o.auditor.deleted[l.key.ID] {
+			continue
+		}
+		by := initiation{a.GetParentWorkflowExecution().GetRunId(), a.GetParentInitiatedEventId()}
+		if other := seen[by]; other != nil {
+			o.broken("I8: event %d of run %s has started %s and then %s:\n%s", by.event, by.parent, short(other.key), short(l.key), l.tell())
+		}
+		seen[by] = l
+	}
+}
+
 // checkSignals: a signal from a workflow reaches one run of one receiver, once
 // (I8; the last is checked where histories are read). Runs made by a reset have
 // what their base has. That a repetition is recognised takes the run that has

@@ -139,6 +139,7 @@ func (o *observer) look(img *memstore.Image) {
 	o.singles.checkIDs()
 	o.checkTasks()
 	o.checkSignals()
+	o.checkChildren()
 }
 
 // lookAt reads one run alone; nil when it is gone.
