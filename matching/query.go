@@ -12,18 +12,18 @@ import (
 // queue's lock.
 type query struct {
 	task *shard.QueryTask
-	done func(taken bool)
+	lost func()
 	at   *list.Element // in the queue's list; nil once it is out
 }
 
 // OfferQuery implements shard.Matcher. Queries and tasks that wait together take
 // turns, so that neither holds up the other; queries know no priority and no
 // rate limit and are in no statistics (TQ-85).
-func (m *Matcher) OfferQuery(name engine.TaskQueue, task *shard.QueryTask, done func(taken bool)) (withdraw func()) {
-	x := &query{task: task, done: done}
+func (m *Matcher) OfferQuery(name engine.TaskQueue, task *shard.QueryTask, lost func()) (withdraw func()) {
+	x := &query{task: task, lost: lost}
 	q := m.lock(name)
 	if q.mu.retired || m.draining.Load() {
-		q.say(x, false)
+		q.lose(x)
 	} else {
 		x.at = q.mu.queries.PushBack(x)
 		q.match(m.now(), false)
@@ -41,9 +41,8 @@ func (q *queue) giveQuery(p *poller, now time.Time) {
 	x := q.mu.queries.Front().Value.(*query)
 	q.takeOut(x)
 	q.mu.pollers.remove(p)
-	q.say(x, true)
 	q.matcher.counters.queries.Add(1)
-	q.finish(p, &Handover{Query: x.task, Abort: once(func() { x.done(false) })}, now)
+	q.finish(p, &Handover{Query: x.task, Abort: once(x.lost)}, now)
 }
 
 // refuseQueries tells all who wait that no poller will come. Locked.
@@ -51,7 +50,7 @@ func (q *queue) refuseQueries() {
 	for q.mu.queries.Len() > 0 {
 		x := q.mu.queries.Front().Value.(*query)
 		q.takeOut(x)
-		q.say(x, false)
+		q.lose(x)
 	}
 }
 
@@ -62,6 +61,7 @@ func (q *queue) takeOut(x *query) {
 	}
 }
 
-func (q *queue) say(x *query, taken bool) {
-	q.mu.calls = append(q.mu.calls, call{kind: callQuery, query: x, taken: taken})
+// lose tells who asked that nobody will have the query. Locked.
+func (q *queue) lose(x *query) {
+	q.mu.calls = append(q.mu.calls, call{kind: callQueryLost, query: x})
 }

@@ -89,8 +89,7 @@ type call struct {
 	owner   shard.Backlog
 	match   *match // of callStart
 	started any    // of callAbort
-	query   *query // of callQuery
-	taken   bool   // of callQuery
+	query   *query // of callQueryLost
 }
 
 type callKind uint8
@@ -99,7 +98,7 @@ const (
 	callStart callKind = iota
 	callAbort
 	callRefill
-	callQuery
+	callQueryLost
 )
 
 func (q *queue) perform(c *call) {
@@ -111,8 +110,8 @@ func (q *queue) perform(c *call) {
 		c.owner.AbortTask(c.started)
 	case callRefill:
 		c.owner.Refill(q.name)
-	case callQuery:
-		c.query.done(c.taken)
+	case callQueryLost:
+		c.query.lost()
 	}
 }
 

@@ -40,12 +40,11 @@ type Matcher interface {
 	Forget(owner Backlog)
 
 	// OfferQuery lets the next poller of the queue answer a query; it never
-	// moves to another queue. done(true) is called when a poller has it;
-	// done(false) when none will (a retired sticky queue, a matcher that drains)
-	// or when, after done(true), that poller turned out to be gone: offer it
-	// again then, if there is time. withdraw gives the query up; done may still
-	// be called by someone who is about to.
-	OfferQuery(queue engine.TaskQueue, query *QueryTask, done func(taken bool)) (withdraw func())
+	// moves to another queue. lost is called when none will (a retired sticky
+	// queue, a matcher that drains) or when the poller that got it turned out to
+	// be gone: offer it again then, if there is time. withdraw gives the query up;
+	// lost may still be called by someone who is about to.
+	OfferQuery(queue engine.TaskQueue, query *QueryTask, lost func()) (withdraw func())
 	// PolledWithin reports whether the queue has a waiting poller or had one
 	// within the last d. False for a retired sticky queue.
 	PolledWithin(queue engine.TaskQueue, d time.Duration) bool

@@ -181,11 +181,10 @@ type askingEvent struct {
 type askingKind uint8
 
 const (
-	offerTaken askingKind = iota
-	offerLost             // none will take it
-	offerAgain            // the pause is over
-	stickyOver            // the sticky queue had its time
-	nearlyOver            // the caller's deadline is close
+	offerLost  askingKind = iota // nobody has it or will have it
+	offerAgain                   // the pause is over
+	stickyOver                   // the sticky queue had its time
+	nearlyOver                   // the caller's deadline is close
 )
 
 // askDirect asks a worker: the one that holds the run first, if there is one.
@@ -309,13 +308,7 @@ func (a *asking) offerNow() {
 		started.HistoryFrom = started.PreviousStartedEventID + 1
 	}
 	task := &QueryTask{ID: a.id, Run: a.direct.run.Key, Started: &started, Untold: a.direct.untold, Query: a.query.query}
-	a.undo = a.host.opt.Matcher.OfferQuery(queue, task, func(taken bool) {
-		if taken {
-			a.say(offerTaken, n)
-		} else {
-			a.say(offerLost, n)
-		}
-	})
+	a.undo = a.host.opt.Matcher.OfferQuery(queue, task, func() { a.say(offerLost, n) })
 	if a.sticky {
 		a.pause(a.direct.patience, stickyOver)
 	}

@@ -398,7 +398,7 @@ func (m *fakeMatcher) Forget(owner Backlog) {
 	m.offers = slices.DeleteFunc(m.offers, func(t engine.Task) bool { return m.owners[keyOf(&t)] == owner })
 }
 
-func (m *fakeMatcher) OfferQuery(_ engine.TaskQueue, q *QueryTask, done func(bool)) func() {
+func (m *fakeMatcher) OfferQuery(_ engine.TaskQueue, q *QueryTask, _ func()) func() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.queries = append(m.queries, q)
