@@ -42,6 +42,18 @@ var shardBugs = []bug{
 		edits: []edit{{"shard/outbox.go", "s.open.rows.Put(record.OutboxKey(l.slot, l.seq), record.EncodeMessage(m))", "_ = m"}},
 	},
 	{
+		name: "start-taken-twice", what: "a child whose start is delivered again is started again, once another run of its id has been", hunter: hunter{sim: 300, tests: "./shard I8"},
+		edits: []edit{{"shard/redelivery.go", "return state.Start.RequestID == m.RequestID, nil", "return false, nil"}},
+	},
+	{
+		name: "idle-stays", what: "a run that nothing happens to stays in memory for good", hunter: bySim,
+		edits: []edit{{"shard/recent.go", "l.room() <= room && s.now.Before(e.touched.Add(s.opt.IdleAfter))", "l.room() <= room"}},
+	},
+	{
+		name: "batches-without-bound", what: "any number of batches are under way to the disk", hunter: bySim,
+		edits: []edit{{"shard/commit.go", "len(s.flying) >= s.opt.MaxFlying || ", ""}},
+	},
+	{
 		name: "feed-not-recovered", what: "after a start the index never hears of the last changes", hunter: bySim,
 		edits: []edit{{"shard/recover.go", `{"visibility changes", s.recoverFeed},`, ""}},
 	},
