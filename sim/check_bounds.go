@@ -53,13 +53,19 @@ func (p *process) accepted() {
 
 // load is what a process does and holds. It implements shard.Metrics.
 type load struct {
+	played         played
 	steps, commits int
 	pending        int // inputs from outside that were not answered
 	runs           int // in memory
 }
 
 // Step implements shard.Metrics.
-func (l *load) Step(string, bool) { l.steps++ }
+func (l *load) Step(kind string, refused bool) {
+	l.steps++
+	if !refused {
+		l.played.input(kind)
+	}
+}
 
 // Commit implements shard.Metrics.
 func (l *load) Commit(int, int, time.Duration, error) {}

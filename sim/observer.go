@@ -194,6 +194,7 @@ func (o *observer) readHistory(l *life, first int64, value []byte) {
 			o.broken("I2: the history of %s has event %d in the place of %d", short(l.key), ev.EventId, len(l.events)+1)
 		}
 		l.events = append(l.events, ev)
+		o.played.event(ev.EventType)
 		if wrong := l.add(ev); wrong != "" {
 			o.broken("%s of %s, event %d:\n%s", wrong, short(l.key), ev.EventId, l.tell())
 		}

@@ -34,7 +34,7 @@ func (w *world) boot() { w.bootOn(w.openDisk()) }
 // bootOn starts it on an open database, whoever owns its shards.
 func (w *world) bootOn(driver *memstore.Driver) {
 	w.lives++
-	p := &process{world: w, driver: driver, bounds: drawBounds(w.schedule)}
+	p := &process{world: w, driver: driver, bounds: drawBounds(w.schedule), load: load{played: w.played}}
 	p.matcher = matching.New(matching.Options{
 		Clock:       processClock{p},
 		Spawn:       p.spawn,

@@ -73,3 +73,27 @@ func (r *reader) checkAlone(x *watch) {
 	}
 	x.overdue = due
 }
+
+// followAlone waits for a standalone activity to go on, and is shown how it has.
+func (r *reader) followAlone(id engine.ID) {
+	r.converse(r.between(time.Second, 2*time.Minute), func(c *caller, p *process) {
+		before := r.known(id)
+		var key engine.RunKey
+		var seen, next int64
+		open := true
+		if err := p.host.ViewActivity(c, id, "", func(run *standalone.Run) { key, seen = run.Key, run.Info.Transitions }); err != nil {
+			return
+		}
+		r.shownAlone(key, seen, before[key.RunID])
+		err := p.host.FollowActivity(c, nil, key, func(run *standalone.Run) bool { return run.Info.Transitions > seen }, func(run *standalone.Run) {
+			next, open = run.Info.Transitions, run.Open()
+		})
+		switch {
+		case err != nil:
+		case next > seen:
+			r.shownAlone(key, next, seen)
+		case open:
+			r.broken("%s: a long poll for what follows transition %d is answered, and nothing does", short(key), seen)
+		}
+	})
+}

@@ -57,6 +57,8 @@ func (w *world) actAlone() {
 	case n < 89:
 		w.insistOn(id, "delay", &standalone.UpdateOptions{Request: &workflowservice.UpdateActivityExecutionOptionsRequest{
 			RequestId: request, Identity: "client", ActivityOptions: w.drawOptions(), UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"start_delay"}}}})
+	case n < 93:
+		w.reader.followAlone(id)
 	default:
 		w.reader.readAlone(id)
 	}

@@ -311,6 +311,12 @@ func (wk *worker) complete(in *workflow.CompleteWorkflowTask, tries int) {
 		if wrong := wk.spoiled[in]; wrong != "" {
 			wk.broken("a completion is accepted: %s", wrong)
 		}
+		for _, cmd := range in.Request.GetCommands() {
+			wk.played.command(cmd)
+		}
+		for _, m := range in.Request.GetMessages() {
+			wk.played.message(m)
+		}
 		if done.Task != nil {
 			wk.work(done.Task, in.Poller)
 		}

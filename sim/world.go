@@ -61,6 +61,7 @@ type world struct {
 	reads     int // of the disk, so far
 
 	workers []*worker
+	played  played
 	// spoiled are completions that must be refused, and what is wrong with them.
 	spoiled   map[*workflow.CompleteWorkflowTask]string
 	callers   []*caller // whose calls wait inside the server
@@ -87,6 +88,7 @@ func newWorld(o options) *world {
 	if o.crashEvery > 0 {
 		w.faults.crashEvery = o.crashEvery
 	}
+	w.played = played{}
 	w.spoiled = map[*workflow.CompleteWorkflowTask]string{}
 	w.auditor = newAuditor(w)
 	w.disk = newObserver(w)
