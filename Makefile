@@ -57,6 +57,17 @@ fuzz: ## every fuzz target for FUZZTIME (10s) each
 sim: ## the simulator on SEEDS (10000) seeds from SEED (1) on, STEPS (1000) events each before all heals
 	go run ./sim -seed $${SEED:-1} -seeds $${SEEDS:-10000} -steps $${STEPS:-1000}
 
+.PHONY: sim-cover
+sim-cover: ## how much of the core SEEDS (2000) worlds of the simulator reach, by package
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && mkdir "$$dir/data" && \
+	go build -cover -coverpkg=./engine/...,./shard/...,./matching/...,./record/...,./timers/...,./sim -o "$$dir/sim" ./sim && \
+	GOCOVERDIR="$$dir/data" "$$dir/sim" -seed $${SEED:-1} -seeds $${SEEDS:-2000} -steps $${STEPS:-1500} | head -1 && \
+	go tool covdata textfmt -i "$$dir/data" -o "$$dir/text" && \
+	awk 'FNR > 1 { split($$1, at, ":"); pkg = at[1]; sub(/\/[^\/]*$$/, "", pkg); sub(/^github.com\/perdure\/perdure\//, "", pkg); \
+		if (pkg == "sim" || pkg ~ /test$$/) next; all[pkg] += $$2; total += $$2; if ($$3 > 0) { hit[pkg] += $$2; reached += $$2 } } \
+		END { for (p in all) printf "%-22s %5d statements, %5.1f %%\n", p, all[p], 100 * hit[p] / all[p] | "sort"; close("sort"); \
+		printf "%-22s %5d statements, %5.1f %%\n", "together", total, 100 * reached / total }' "$$dir/text"
+
 .PHONY: model
 model: ## the machines against oracles: the workflow for STEPS (1000000) random inputs from SEED (1) on, activities for 20000 lives
 	go run ./sim/model -steps $${STEPS:-1000000} -seed $${SEED:-1}

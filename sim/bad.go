@@ -69,6 +69,9 @@ var badOnes = func() (all []bad) {
 	add("no attribute", &commandpb.Command{CommandType: enumspb.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES})
 	add("an attribute that cannot be read", upsert(garbage))
 	add("an attribute nobody knows", upsert(unknown))
+	for _, x := range badValues() {
+		add("an attribute with a value of another kind", upsert(&commonpb.SearchAttributes{IndexedFields: x}))
+	}
 	add("no failure", &commandpb.Command{CommandType: enumspb.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION})
 	add("no completion", &commandpb.Command{CommandType: enumspb.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION})
 	add("no cancellation", &commandpb.Command{CommandType: enumspb.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION})
@@ -84,6 +87,18 @@ var badOnes = func() (all []bad) {
 	all = append(all, badOthers()...)
 	return append(all, badMessages()...)
 }()
+
+// badValues are search attributes whose values do not fit.
+func badValues() []map[string]*commonpb.Payload {
+	var all []map[string]*commonpb.Payload
+	for _, x := range [][2]string{
+		{"Tags", `[null]`}, {"Tags", `"x"`}, {"Count", `[1,2]`}, {"Count", `[`}, {"Count", `"many"`}, {"Count", `[null]`},
+		{"When", `"soon"`}, {"When", `7`}, {"Done", `1`}, {"Part", `"half"`}, {"Text", "\"\xff\""}, {"", `"x"`}, {"StartTime", `"2026-01-01T00:00:00Z"`},
+	} {
+		all = append(all, map[string]*commonpb.Payload{x[0]: jsonValue(x[1])})
+	}
+	return append(all, map[string]*commonpb.Payload{"Step": payload("of no encoding")})
+}
 
 func badActivities() (all []bad) {
 	good := func() *commandpb.ScheduleActivityTaskCommandAttributes {
@@ -104,6 +119,7 @@ func badActivities() (all []bad) {
 	add("with a negative limit", func(a *attributes) { a.ScheduleToStartTimeout = negative })
 	add("with a garbled limit", func(a *attributes) { a.HeartbeatTimeout = garbled })
 	add("on a queue with a long name", func(a *attributes) { a.TaskQueue.Name = tooLong })
+	add("on a queue without a name", func(a *attributes) { a.TaskQueue.Name = "" })
 	add("on a reserved queue", func(a *attributes) { a.TaskQueue.Name = "/_sys/x" })
 	add("of a negative priority", func(a *attributes) { a.Priority = &commonpb.Priority{PriorityKey: -1} })
 	add("of no fair weight", func(a *attributes) { a.Priority = &commonpb.Priority{FairnessWeight: float32(math.NaN())} })

@@ -109,6 +109,11 @@ func (o *observer) look(img *memstore.Image) {
 			t, err := record.DecodeTask(value)
 			o.must(err)
 			o.tasks[string(key.Name)] = t
+			named, err := record.ParseTaskKey(key)
+			o.must(err)
+			if named.Queue != t.Queue || named.Run != t.Run || named.EventID != t.EventID || !named.Order.Equal(t.Order) {
+				o.broken("a row of the backlog is named for %+v and holds %+v", *named, *t)
+			}
 		case store.FamilyDeadline:
 			due, run, err := record.ParseDeadlineKey(key)
 			o.must(err)

@@ -103,7 +103,8 @@ func wrongOfWorkflows() []ask {
 		{VersioningOverride: &workflowpb.VersioningOverride{Override: &workflowpb.VersioningOverride_OneTime{OneTime: &workflowpb.VersioningOverride_OneTimeOverride{}}}},
 		{VersioningOverride: &workflowpb.VersioningOverride{Override: &workflowpb.VersioningOverride_OneTime{OneTime: &workflowpb.VersioningOverride_OneTimeOverride{
 			TargetDeploymentVersion: &deploymentpb.WorkerDeploymentVersion{DeploymentName: "sim", BuildId: "v1"}}}}},
-		{VersioningOverride: &workflowpb.VersioningOverride{}}, {VersioningOverride: &workflowpb.VersioningOverride{PinnedVersion: "sim.v1"}}, //nolint:staticcheck // older clients say so
+		{VersioningOverride: &workflowpb.VersioningOverride{}}, {VersioningOverride: &workflowpb.VersioningOverride{Deployment: &deploymentpb.Deployment{SeriesName: "sim", BuildId: "v1"}}}, //nolint:staticcheck // likewise
+		{VersioningOverride: &workflowpb.VersioningOverride{PinnedVersion: "sim.v1"}}, //nolint:staticcheck // older clients say so
 		{Priority: &commonpb.Priority{PriorityKey: -1}}, {Priority: &commonpb.Priority{FairnessKey: tooLong}}, {Priority: &commonpb.Priority{FairnessWeight: -1}},
 		{TimeSkippingConfig: &commonpb.TimeSkippingConfig{MaxSessionSkipCount: -1}},
 		{TimeSkippingConfig: &commonpb.TimeSkippingConfig{FastForwardConfig: &commonpb.FastForwardConfig{}}},
