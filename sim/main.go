@@ -149,8 +149,8 @@ func (r *results) merge(other results) {
 
 // epitaph is what a person needs to know of a world that ended badly.
 func (w *world) epitaph(wrong string) string {
-	return fmt.Sprintf("%s\nseed %d, steps %d, commit %s\n%s\nagain: go run ./sim -seed %d -steps %d\n",
-		wrong, w.seed, w.steps, commit(), strings.Join(w.tail(), "\n"), w.seed, w.steps)
+	return fmt.Sprintf("%s\nseed %d, steps %d, commit %s\n%sagain: go run ./sim -seed %d -steps %d\n",
+		wrong, w.seed, w.steps, commit(), w.ending(wrong), w.seed, w.steps)
 }
 
 // commit is the version of the code: what the build knows of it, or else, since

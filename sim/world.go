@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/perdure/perdure/engine"
@@ -114,7 +115,8 @@ type violation struct{ what string }
 func (w *world) broken(format string, args ...any) {
 	v := violation{fmt.Sprintf(format, args...)}
 	if w.wrong == nil {
-		w.say("VIOLATION: %s", v.what)
+		first, _, _ := strings.Cut(v.what, "\n")
+		w.say("VIOLATION: %s", first)
 		w.wrong = &v
 	}
 	panic(v)
