@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 
@@ -206,4 +207,45 @@ func TestLargeIndex(t *testing.T) {
 	})
 	<-asked
 	f.expect("TaskQueue = 'orders'", "w1 w4 w2 w3")
+}
+
+// TestVerifyReadsEveryRow: rows are verified in pieces, and none is left out: a
+// damaged one is found wherever it is.
+func TestVerifyReadsEveryRow(t *testing.T) {
+	const n = 2*verifiedAtOnce + 5
+	options := testOptions(t, testSpaces())
+	f := start(t, options, nil)
+	for i := range n {
+		f.put(run(fmt.Sprint("w", i), completed))
+	}
+	if err := f.Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := openConn(options.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pieces := 0
+	check := func() error { return verify(context.Background(), c, func(time.Duration) { pieces++ }) }
+	if err := check(); err != nil || pieces != 3 {
+		t.Errorf("%d pieces of a whole index: %v", pieces, err)
+	}
+	for _, id := range []int{1, verifiedAtOnce, verifiedAtOnce + 1, n} {
+		set := func(queue string) {
+			if err := c.exec(fmt.Sprintf("UPDATE run SET task_queue = '%s' WHERE id = %d", queue, id)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set("elsewhere")
+		if err := check(); !errors.Is(err, errDamaged) {
+			t.Errorf("row %d is damaged: %v", id, err)
+		}
+		set("orders")
+	}
+	if err := c.close(); err != nil {
+		t.Error(err)
+	}
 }

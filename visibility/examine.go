@@ -82,7 +82,7 @@ func (e *Examination) open(ctx context.Context, name string) error {
 	}
 	state := int64(0)
 	if err = recognise(c); err == nil {
-		if err = verify(ctx, c); err == nil {
+		if err = verify(ctx, c, nil); err == nil {
 			state, err = c.number("SELECT complete FROM state")
 		}
 	}

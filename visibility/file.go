@@ -70,7 +70,7 @@ func (f *file) prepare(c *conn, path string, absent bool, readers int, verifyByt
 	if absent {
 		err = create(c)
 	} else if err = recognise(c); err == nil && sizeOf(path) <= verifyBytes {
-		err = verify(context.Background(), c)
+		err = verify(context.Background(), c, nil)
 	}
 	f.verified = absent || sizeOf(path) <= verifyBytes
 	if err != nil {

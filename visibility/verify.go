@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	activitypb "go.temporal.io/api/activity/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -48,19 +49,14 @@ func (x *Index) verifyBeside(ctx context.Context, f *file) <-chan struct{} {
 		close(done)
 		return done
 	}
-	over := make(chan struct{})
-	timer := x.options.Clock.AfterFunc(x.options.verifyAfter, func() { close(over) })
 	go func() {
 		defer close(done)
-		defer timer.Stop()
-		select {
-		case <-over:
-		case <-ctx.Done():
+		if x.rest(ctx, x.options.verifyAfter); ctx.Err() != nil {
 			return
 		}
 		c, err := openConn(x.options.Path, "query_only(1)")
 		if err == nil {
-			err = errors.Join(verify(ctx, c), c.close())
+			err = errors.Join(verify(ctx, c, func(worked time.Duration) { x.rest(ctx, 3*worked) }), c.close())
 		}
 		if isDamage(err) {
 			x.options.Log.Error("visibility index", "doing", "verify", "error", err)
@@ -73,9 +69,25 @@ func (x *Index) verifyBeside(ctx context.Context, f *file) <-chan struct{} {
 	return done
 }
 
+// rest waits that long, or until ctx ends.
+func (x *Index) rest(ctx context.Context, d time.Duration) {
+	over := make(chan struct{})
+	timer := x.options.Clock.AfterFunc(d, func() { close(over) })
+	defer timer.Stop()
+	select {
+	case <-over:
+	case <-ctx.Done():
+	}
+}
+
+// verifiedAtOnce is how many rows are read in one go: a reader keeps SQLite from
+// beginning its log anew.
+const verifiedAtOnce = 2000
+
 // verify reads the whole file and returns errDamaged with the first thing that
-// is wrong.
-func verify(ctx context.Context, c *conn) error {
+// is wrong. Between two pieces of work it calls rest, if there is one, with what
+// the last took.
+func verify(ctx context.Context, c *conn, rest func(worked time.Duration)) error {
 	said, err := c.text(ctx, "PRAGMA integrity_check(1)")
 	if err != nil {
 		return err
@@ -83,9 +95,27 @@ func verify(ctx context.Context, c *conn) error {
 	if said != "ok" {
 		return fmt.Errorf("%w: %s", errDamaged, said)
 	}
-	return c.each(ctx, `SELECT archetype, run_id, workflow_id, close, start, status, version, details, checksum, task_queue, execution, duration,
- history_length, history_size, transitions, parent_run_id, root_run_id FROM run`, verifyRow)
+	for last, n := int64(0), verifiedAtOnce; n == verifiedAtOnce; {
+		began := time.Now()
+		n = 0
+		err := c.each(ctx, fmt.Sprintf(verifiedRows, last, verifiedAtOnce), func(v []driver.Value) error {
+			n++
+			last, _ = v[len(v)-1].(int64) // SQLite has a number there and nothing else
+			return verifyRow(v)
+		})
+		if err != nil {
+			return err
+		}
+		if rest != nil {
+			rest(time.Since(began))
+		}
+	}
+	return nil
 }
+
+// verifiedRows are some behind an id, as verifyRow takes them, with their ids.
+const verifiedRows = `SELECT archetype, run_id, workflow_id, close, start, status, version, details, checksum, task_queue, execution, duration,
+ history_length, history_size, transitions, parent_run_id, root_run_id, id FROM run WHERE id > %d ORDER BY id LIMIT %d`
 
 // verifyRow checks a row of the query above.
 func verifyRow(v []driver.Value) error {
