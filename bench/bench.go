@@ -65,6 +65,11 @@ type Options struct {
 	// press is how long scenario overload keeps each number of clients up.
 	// Defaults to five seconds.
 	press time.Duration
+	// mostClients is the last number of clients that scenario overload tries, and
+	// asks how often scenario list asks each query, and wave how many activities
+	// scenario fanout10000 has pending. They default to 256, 200, and 2,000, which is
+	// how many a run may have.
+	mostClients, asks, wave int
 	// prefix of ids and task queue, if not one of its own.
 	prefix string
 }
@@ -191,6 +196,7 @@ func (o Options) withDefaults() Options {
 	}
 	o.settle = cmp.Or(o.settle, time.Second)
 	o.press = cmp.Or(o.press, 5*time.Second)
+	o.mostClients, o.asks, o.wave = cmp.Or(o.mostClients, 256), cmp.Or(o.asks, 200), cmp.Or(o.wave, 2_000)
 	return o
 }
 

@@ -17,12 +17,8 @@ import (
 
 // This file has the scenario of one workflow with very many activities.
 
-const (
-	// wave is how many activities a run may have pending.
-	wave = 2_000
-	// fanOutRuns is how often the workflow is run on each server, in turns.
-	fanOutRuns = 3
-)
+// fanOutRuns is how often the workflow is run on each server, in turns.
+const fanOutRuns = 3
 
 // FanOut is what activities cost in a run that has had many before.
 type FanOut struct {
@@ -89,7 +85,7 @@ func (w *waves) measure(ctx context.Context, b *bench, id string) error {
 		return err
 	}
 	w.runs++
-	for n := 0; n*wave < b.Count; n++ {
+	for n := 0; n*b.wave < b.Count; n++ {
 		if len(w.cpu) == n {
 			w.cpu, w.took = append(w.cpu, 0), append(w.took, 0)
 		}
@@ -98,7 +94,7 @@ func (w *waves) measure(ctx context.Context, b *bench, id string) error {
 			return err
 		}
 		began := time.Now()
-		if t, err = m.wave(ctx, t, n*wave, min(wave, b.Count-n*wave)); err != nil {
+		if t, err = m.oneWave(ctx, t, n*b.wave, min(b.wave, b.Count-n*b.wave)); err != nil {
 			return err
 		}
 		w.took[n] += time.Since(began)
@@ -116,10 +112,10 @@ func (w *waves) measure(ctx context.Context, b *bench, id string) error {
 	return err
 }
 
-// wave schedules activities and returns the workflow task that brings the last of
+// oneWave schedules activities and returns the workflow task that brings the last of
 // their results. An answer that is refused, because too many results were buffered
 // behind its task, is made good by the next task.
-func (m *memoir) wave(ctx context.Context, t *task, first, activities int) (*task, error) {
+func (m *memoir) oneWave(ctx context.Context, t *task, first, activities int) (*task, error) {
 	commands := make([]*commandpb.Command, activities)
 	for i := range commands {
 		commands[i] = activity(m.bench, first+i)
@@ -171,10 +167,10 @@ func (m *memoir) unseen(ctx context.Context, t *task, visit func(*historypb.Hist
 }
 
 func (w *waves) report(b *bench, after usage) *Report {
-	f := &FanOut{Activities: b.Count, Wave: wave}
+	f := &FanOut{Activities: b.Count, Wave: b.wave}
 	var cpu, took time.Duration
 	for n := range w.cpu {
-		activities := float64(w.runs * min(wave, b.Count-n*wave))
+		activities := float64(w.runs * min(b.wave, b.Count-n*b.wave))
 		cpu, took = cpu+w.cpu[n], took+w.took[n]
 		f.CPUMicros = append(f.CPUMicros, float64(w.cpu[n].Microseconds())/activities)
 		f.PerSecond = append(f.PerSecond, activities/w.took[n].Seconds())

@@ -11,7 +11,7 @@ import (
 // for each wave, and the four of the start, the first task, the signal and the end.
 func TestFanOutOnTheFloor(t *testing.T) {
 	b, log := onNull(t, "fanout10000")
-	b.Count, b.settle = wave+10, time.Millisecond
+	b.wave, b.Count, b.settle = 30, 40, time.Millisecond
 	var w waves
 	if err := w.measure(t.Context(), b, b.prefix+"-run"); err != nil {
 		t.Fatal(err)
@@ -26,7 +26,7 @@ func TestFanOutOnTheFloor(t *testing.T) {
 // wave is compared with the cheapest.
 func TestCostOfWaves(t *testing.T) {
 	w := waves{runs: 2, cpu: []time.Duration{4 * time.Second, 5 * time.Second, time.Second}, took: []time.Duration{2 * time.Second, 2 * time.Second, time.Second}}
-	f := w.report(&bench{Options: Options{Count: 2*wave + wave/4}}, usage{}).FanOut
+	f := w.report(&bench{Options: Options{Count: 4_500, wave: 2_000}}, usage{}).FanOut
 	if want := []float64{1000, 1250, 1000}; !slices.Equal(f.CPUMicros, want) {
 		t.Errorf("%v us an activity, want %v", f.CPUMicros, want)
 	}
@@ -43,7 +43,8 @@ func TestCostOfWaves(t *testing.T) {
 func TestOverloadOnTheFloor(t *testing.T) {
 	one, _ := onNull(t, "overload")
 	other, _ := onNull(t, "overload")
-	one.press, other.press, other.role = 20*time.Millisecond, 20*time.Millisecond, roleFloor
+	one.press, one.mostClients = 20*time.Millisecond, 32
+	other.press, other.role = one.press, roleFloor
 	all := []*Overload{{}, {}}
 	if err := climb(t.Context(), []*bench{one, other}, all); err != nil {
 		t.Fatal(err)

@@ -23,8 +23,6 @@ const (
 	// values it takes.
 	customer  = "BenchCustomer"
 	customers = 1_000
-	// listsEach is how often each query is asked.
-	listsEach = 200
 	// listPage is a page of the web UI.
 	listPage = 100
 )
@@ -123,7 +121,7 @@ func (b *bench) ask(ctx context.Context, q listed) (c ListedCost, err error) {
 		return c, err
 	}
 	var calls samples
-	for range listsEach {
+	for range b.asks {
 		called := time.Now()
 		if _, err := b.askOnce(ctx, q); err != nil {
 			return c, err
@@ -132,7 +130,7 @@ func (b *bench) ask(ctx context.Context, q listed) (c ListedCost, err error) {
 	}
 	after, err := b.server.usage()
 	c.Latency = calls.distribution()
-	c.CPUMicros = float64((after.cpu - before.cpu).Microseconds()) / listsEach
+	c.CPUMicros = float64((after.cpu - before.cpu).Microseconds()) / float64(b.asks)
 	return c, err
 }
 

@@ -21,8 +21,8 @@ const (
 	// overloadTurns is how much longer ten times the best number of clients is kept
 	// up than the others.
 	overloadTurns = 4
-	// firstLevel and lastLevel bound the numbers of clients that are tried.
-	firstLevel, lastLevel = 16, 256
+	// firstLevel is the first number of clients that is tried.
+	firstLevel = 16
 )
 
 // Overload is what the server does with ten times the clients that load it best.
@@ -103,7 +103,7 @@ func overload(ctx context.Context, benches ...*bench) (*Report, error) {
 // stop.
 func climb(ctx context.Context, benches []*bench, all []*Overload) error {
 	best := 0
-	for clients := firstLevel; clients <= lastLevel; clients *= 2 {
+	for clients := firstLevel; clients <= benches[0].mostClients; clients *= 2 {
 		for i, b := range benches {
 			level, err := b.crowdOf(ctx, clients, b.press)
 			if err != nil {

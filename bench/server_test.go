@@ -20,7 +20,7 @@ func TestScenariosOnTheServer(t *testing.T) {
 	at := startServer(t)
 	for name, count := range counts {
 		t.Run(name, func(t *testing.T) {
-			report, err := Run(t.Context(), Options{Scenario: name, Count: count, Concurrency: 4, Address: at.grpc, metrics: at.metrics, settle: time.Millisecond, press: 20 * time.Millisecond})
+			report, err := Run(t.Context(), Options{Scenario: name, Count: count, Concurrency: 4, Address: at.grpc, metrics: at.metrics, settle: time.Millisecond, press: 20 * time.Millisecond, mostClients: 32, asks: 3})
 			if err != nil {
 				t.Fatal(err)
 			}
