@@ -64,11 +64,28 @@ func Open(ctx context.Context, opt Options) (*Host, error) {
 		opened = append(opened, s)
 		h.shards[i].Store(s)
 	}
+	agreeOnTime(opened)
 	// Only now, since messages go from one to another.
 	for _, s := range opened {
 		s.begin()
 	}
 	return h, nil
+}
+
+// agreeOnTime has all shards begin with the latest time that any of them has
+// found. A shard finds what was written where its slots begin; with another number
+// of shards than before the time of a run's former shard may have been written in
+// the slots of another.
+func agreeOnTime(shards []*shard) {
+	var latest time.Time
+	for _, s := range shards {
+		if s.now.After(latest) {
+			latest = s.now
+		}
+	}
+	for _, s := range shards {
+		s.now = latest
+	}
 }
 
 // open opens one shard and recovers it. It does not begin to serve.

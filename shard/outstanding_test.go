@@ -209,6 +209,28 @@ func TestShardCountMayChange(t *testing.T) {
 	}
 }
 
+// Time does not run backwards for any run (I7) when the clock was set back before a
+// start with another number of shards.
+func TestTimeGoesOnWithOtherShards(t *testing.T) {
+	w := newWorld(t)
+	for _, n := range []int{7, 2, 3, 1, 5} {
+		before := w.clock.Now()
+		for i := range 20 {
+			id := fmt.Sprint("w", n, ".", i)
+			w.do(id, "", startOf(id))
+			w.do(id, "", signalOf(id, "s"))
+		}
+		w.clock.Set(before.Add(-time.Hour))
+		w.crash(func(o *Options) { o.Shards = n })
+		for i := range w.host.shards {
+			if s := w.host.shards[i].Load(); s.now.Before(before) {
+				t.Errorf("shard %d of %d begins at %v, it was %v", i, n, s.now, before)
+			}
+		}
+		w.clock.Set(before.Add(time.Minute))
+	}
+}
+
 // The index can be built anew from the executions.
 func TestVisibilityRecords(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Shards = 3 })

@@ -33,6 +33,7 @@ type events4 struct {
 	// scheduled.
 	retimed bool
 	skips   bool // its time may not be that of the world
+	latest  time.Time
 }
 
 type taskPhase uint8
@@ -111,7 +112,7 @@ func (e *events4) add(ev *historypb.HistoryEvent) string {
 		return "I2: the history does not begin with its only start"
 	}
 	for _, check := range []func(*historypb.HistoryEvent) string{
-		e.addTask, e.addActivity, e.addTimer, e.addOther, e.addUpdate, e.addPause, e.addSkip, e.addClose,
+		e.addTask, e.addActivity, e.addTimer, e.addOther, e.addUpdate, e.addPause, e.addSkip, e.addTime, e.addClose,
 	} {
 		if wrong := check(ev); wrong != "" {
 			return wrong

@@ -121,6 +121,9 @@ func (w *world) stop() {
 		}
 		w.trouble = w.now
 		if p.driver.Full() || p.driver.Err() != nil {
+			// It waits for room, and whoever has asked does not wait for ever.
+			w.crash()
+			w.rise()
 			return
 		}
 		// All is at rest, so that this does not wait; a real second is for the

@@ -177,7 +177,10 @@ func hunterWorlds(ctx context.Context, root, binary, flag string, first, most in
 		return 1, "a panic", nil
 	}
 	seed, err := strconv.Atoi(m[1])
-	return seed - first + 1, invariantOf.FindString(out), err
+	// What is broken comes before the seed, or behind it in the same line.
+	said, _, _ := strings.Cut(out[strings.Index(out, m[0]):], "\n")
+	said = out[:strings.Index(out, m[0])] + said
+	return seed - first + 1, invariantOf.FindString(said), err
 }
 
 func run(ctx context.Context, dir, name string, args ...string) (string, error) {
