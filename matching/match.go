@@ -101,7 +101,7 @@ func (q *queue) handover(owner shard.Backlog, task engine.Task, started any, p *
 	return &Handover{
 		Task:         task,
 		Started:      started,
-		BacklogCount: int64(len(q.mu.offers)),
+		BacklogCount: q.mu.waiting.count(),
 		PollerDelta:  q.advise(p, sync, now),
 		Abort: once(func() {
 			q.matcher.counters.aborts.Add(1)

@@ -121,6 +121,13 @@ func (h *offers) Pop() any {
 // that the oldest of each level is at hand for the statistics.
 type waitingOffers [levels]offers
 
+func (w *waitingOffers) count() (n int64) {
+	for level := range w {
+		n += int64(len(w[level]))
+	}
+	return n
+}
+
 func (w *waitingOffers) push(o *offer) { heap.Push(&w[o.level], o) }
 
 func (w *waitingOffers) remove(o *offer) { heap.Remove(&w[o.level], o.index) }

@@ -31,7 +31,10 @@ type Handover struct {
 	Started any
 	// Query is set for a query task (TQ-80).
 	Query *shard.QueryTask
-	// BacklogCount is about how many tasks wait behind this one.
+	// BacklogCount is how many tasks wait behind this one, without those that other
+	// pollers are about to get: an SDK that is told of a backlog of its sticky queue
+	// may poll that with all it has, and with a backlog that is none its workers
+	// waited there for a minute while tasks lay in the normal queue.
 	BacklogCount int64
 	// PollerDelta is the advice to start (+1) or end (-1) a poller; 0 is none
 	// (TQ-55).
