@@ -225,6 +225,8 @@ type bench struct {
 	close func()
 	// sdk is the official client, in the scenario that is driven by it.
 	sdk client.Client
+	// answering are the answers on their way while their pollers poll on.
+	answering sync.WaitGroup
 	// presses counts the crowds of clients so far.
 	presses int
 	// latencies and took are of the rounds driven so far.

@@ -19,6 +19,9 @@ type scenario struct {
 	decide func(b *bench, task *workflowservice.PollWorkflowTaskQueueResponse) []*commandpb.Command
 	// sticky: workers keep the runs they have seen, and are told only what is new.
 	sticky bool
+	// pollsOn: a poller does not wait until its task is answered, as in SDKs; so
+	// the number of tasks in work is not bound by that of the pollers.
+	pollsOn bool
 	// prepare readies the server for the closed loop.
 	prepare func(ctx context.Context, b *bench) error
 	// attributes are the search attributes of an execution; nil for none.
@@ -61,7 +64,7 @@ func init() {
 		"storm":       {run: storm},
 
 		"list":     {decide: closeEveryOther, run: lists, attributes: customerOf},
-		"overload": {decide: inSequence(1), activities: true, run: overload, floors: true},
+		"overload": {decide: inSequence(1), activities: true, pollsOn: true, run: overload, floors: true},
 
 		"timer": {decide: sleep, run: timersInOneSecond},
 		"idle":  {decide: stayOpen, run: manyIdle},

@@ -32,7 +32,7 @@ func (b *bench) startWorkers(ctx context.Context) (stop func()) {
 			group.Go(func() { b.activityWorker(ctx) })
 		}
 	}
-	return func() { cancel(); group.Wait() }
+	return func() { cancel(); group.Wait(); b.answering.Wait() }
 }
 
 func (b *bench) queue() *taskqueuepb.TaskQueue {
@@ -72,9 +72,18 @@ func (b *bench) workflowWorker(ctx context.Context, queue *taskqueuepb.TaskQueue
 				CompletedType: enumspb.QUERY_RESULT_TYPE_ANSWERED, QueryResult: payload,
 			})
 		default:
-			b.answerTask(ctx, task)
+			b.handle(func() { b.answerTask(ctx, task) })
 		}
 	}
+}
+
+// handle has a poller wait until a task is answered, or poll on at once.
+func (b *bench) handle(answer func()) {
+	if b.play.pollsOn {
+		b.answering.Go(answer)
+		return
+	}
+	answer()
 }
 
 // answerTask answers a workflow task. An answer that is refused (a task that
@@ -109,8 +118,10 @@ func (b *bench) activityWorker(ctx context.Context) {
 		if token == nil {
 			continue
 		}
-		_, _ = b.api.RespondActivityTaskCompleted(ctx, &workflowservice.RespondActivityTaskCompletedRequest{
-			Namespace: b.Namespace, TaskToken: token, Identity: "bench", Result: payload,
+		b.handle(func() {
+			_, _ = b.api.RespondActivityTaskCompleted(ctx, &workflowservice.RespondActivityTaskCompletedRequest{
+				Namespace: b.Namespace, TaskToken: token, Identity: "bench", Result: payload,
+			})
 		})
 	}
 }
