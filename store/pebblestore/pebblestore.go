@@ -112,18 +112,28 @@ func (d *Driver) recover() error {
 		return err
 	}
 	d.guard.armed.Store(true)
+	// Pebble's background work may find damage at once, and then nothing that
+	// closes a log returns any more.
+	return d.fault.call(func() error {
+		err := d.readEpoch()
+		if err != nil {
+			err = errors.Join(mapError(err), d.db.Close())
+		}
+		return err
+	})
+}
+
+// readEpoch finds the largest epoch given out; 0 when none was.
+func (d *Driver) readEpoch() error {
 	value, closer, err := d.db.Get(epochKey)
 	switch {
 	case errors.Is(err, pebble.ErrNotFound):
 		return nil
-	case err == nil:
-		d.epoch, err = decodeEpoch(value)
-		err = errors.Join(err, closer.Close())
+	case err != nil:
+		return err
 	}
-	if err != nil {
-		return errors.Join(mapError(err), d.db.Close())
-	}
-	return nil
+	d.epoch, err = decodeEpoch(value)
+	return errors.Join(err, closer.Close())
 }
 
 // events is what we want to hear of Pebble's background work.
