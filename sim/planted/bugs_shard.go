@@ -103,4 +103,8 @@ var shardBugs = []bug{
 		edits: []edit{{"shard/commit.go", "\tif err != nil {\n\t\ts.fail(", "\tif err != nil && !strings.Contains(err.Error(), \"fenced\") {\n\t\ts.fail("},
 			{"shard/commit.go", "\t\"slices\"\n", "\t\"slices\"\n\t\"strings\"\n"}},
 	},
+	{
+		name: "time-of-other-shards", what: "a start with another number of shards forgets the time of some runs, should the clock be behind", hunter: bySim,
+		edits: []edit{{"shard/host.go", "\tagreeOnTime(opened)\n", ""}},
+	},
 }
