@@ -93,6 +93,9 @@ const (
 	window    = 10 * time.Second
 	tolerated = 0.02
 	rise      = 1.1 // a window
+	// A machine may stand still for a moment: no window lets the rate fall by more
+	// than a quarter, and all of them together not below a tenth.
+	fall, least = 0.75, 0.1
 )
 
 func newPacer(l *load, share, capacity float64, warm time.Time, changed func(float64)) *pacer {
@@ -134,7 +137,7 @@ func (p *pacer) judge(late int, done float64) {
 	before := p.rate
 	switch {
 	case float64(late) > tolerated*p.rate*window.Seconds():
-		p.rate = max(0.1, min(p.rate, p.share*done))
+		p.rate = max(fall*p.rate, least*p.target, min(p.rate, p.share*done))
 	case late == 0 && len(p.room) < cap(p.room)/4 && time.Now().Before(p.warm):
 		p.rate = min(p.target, p.rate*rise)
 	}

@@ -34,7 +34,7 @@ import (
 // balances what is added; a short measurement has a shorter one. The warm-up is
 // twice that or more: removal begins after one retention, and compactions need a
 // while to take the space back.
-const longestRetention = 2 * time.Minute
+const longestRetention = time.Minute
 
 // workerLife is how long the second worker stays before it is replaced.
 const workerLife = 30 * time.Second
@@ -72,7 +72,7 @@ func (silent) Error(string, ...any) {}
 func TestNothingGrows(t *testing.T) {
 	measure, share := duration(t, "PERDURE_SOAK_FOR", 30*time.Minute), part(t, "PERDURE_SOAK_SHARE", 0.7)
 	retention := max(time.Minute, min(longestRetention, measure/4)) // the least that there is
-	warmUp := max(2*retention, measure/8)
+	warmUp := max(2*retention, measure/15)
 	server := harness.Start(t, "--headless", "--retention", retention.String())
 	c, err := client.Dial(client.Options{HostPort: server.GRPC(), Logger: silent{}})
 	if err != nil {
