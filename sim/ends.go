@@ -114,8 +114,11 @@ func (w *world) removeNamespace() {
 	w.broken("the namespace was removed a hundred times, and there are runs in it")
 }
 
-// nothingLeft: no row is about a run any more.
+// nothingLeft: no row is about a run any more, once what may be written later has
+// been.
 func (w *world) nothingLeft() {
+	for to := w.now.Add(2 * time.Minute); w.step(to); {
+	}
 	left := map[store.Family]int{}
 	for key := range w.present().All() {
 		left[key.Family]++
