@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -112,15 +113,13 @@ func (d *Driver) recover() error {
 		return err
 	}
 	d.guard.armed.Store(true)
-	// Pebble's background work may find damage at once, and then nothing that
-	// closes a log returns any more.
-	return d.fault.call(func() error {
-		err := d.readEpoch()
-		if err != nil {
-			err = errors.Join(mapError(err), d.db.Close())
-		}
-		return err
-	})
+	if err := d.readEpoch(); err != nil {
+		// Pebble's background work may have found the same damage and made it a
+		// fault, after which an armed guard lets nothing close a log.
+		d.guard.armed.Store(false)
+		return errors.Join(mapError(err), d.fault.catch(d.db.Close))
+	}
+	return nil
 }
 
 // readEpoch finds the largest epoch given out; 0 when none was.
@@ -140,10 +139,19 @@ func (d *Driver) readEpoch() error {
 func (d *Driver) events() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
+			if d.fault.get() != nil {
+				// Until the process ends Pebble tries again at once and for ever, to
+				// learn what is in a damaged table, say.
+				<-time.After(retryPause)
+				return
+			}
 			if pebble.IsCorruptionError(err) {
 				// A table that cannot be compacted would be tried for ever, until
 				// commits stall. Better to stop where somebody looks.
 				d.fault.set(fmt.Errorf("%w: %s; restore from a checkpoint", store.ErrCorrupt, firstLine(err)))
+				// What looks at the tables' properties tries again at once and for
+				// ever, and would keep a core from those who end this.
+				time.Sleep(50 * time.Millisecond)
 				return
 			}
 			d.count.backgroundErrors.Add(1)
