@@ -139,12 +139,6 @@ func (d *Driver) readEpoch() error {
 func (d *Driver) events() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
-			if d.fault.get() != nil {
-				// Until the process ends Pebble tries again at once and for ever, to
-				// learn what is in a damaged table, say.
-				<-time.After(retryPause)
-				return
-			}
 			if pebble.IsCorruptionError(err) {
 				// A table that cannot be compacted would be tried for ever, until
 				// commits stall. Better to stop where somebody looks.
