@@ -61,8 +61,15 @@ var mistakes = map[string]func(*episode, linear.Call, heard) (told heard, answer
 			p.host.Submit(e.id, c.Run, e.input(c), func(_ any, err error) { answer(nil, err) })
 			// By the time somebody looks the signal is in memory, unless it was refused.
 			p.host.Look(e.id, c.Run, func(run *workflow.Run) {
-				if run.Requests[c.Request] != nil {
-					answer(nil, nil)
+				if run.Requests[c.Request] == nil {
+					return
+				}
+				answer(nil, nil)
+				if e.oneIn(3) { // the moment that tells
+					e.after(e.between(0, time.Millisecond), p.living(func() {
+						e.crash()
+						e.rise()
+					}))
 				}
 			}, func(error) {})
 		}, func(_ any, err error) { told(answerTo(err)) })
