@@ -115,9 +115,10 @@ func (w *world) removeNamespace() {
 }
 
 // nothingLeft: no row is about a run any more, once what may be written later has
-// been.
+// been. What a reset wrote that a crash kept from its end is looked at an hour
+// later.
 func (w *world) nothingLeft() {
-	for to := w.now.Add(2 * time.Minute); w.step(to); {
+	for to := w.now.Add(2 * time.Hour); w.step(to); {
 	}
 	left := map[store.Family]int{}
 	for key := range w.present().All() {
