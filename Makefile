@@ -61,7 +61,8 @@ sim: ## the simulator on SEEDS (10000) seeds from SEED (1) on, STEPS (1000) even
 sim-cover: ## how much of the core SEEDS (2000) worlds of the simulator reach, by package
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && mkdir "$$dir/data" && \
 	go build -cover -coverpkg=./engine/...,./shard/...,./matching/...,./record/...,./timers/...,./sim -o "$$dir/sim" ./sim && \
-	GOCOVERDIR="$$dir/data" "$$dir/sim" -seed $${SEED:-1} -seeds $${SEEDS:-2000} -steps $${STEPS:-1500} | grep ' worlds, ' && \
+	{ GOCOVERDIR="$$dir/data" "$$dir/sim" -seed $${SEED:-1} -seeds $${SEEDS:-2000} -steps $${STEPS:-1500} > "$$dir/told" || { cat "$$dir/told"; exit 1; }; } && \
+	grep ' worlds, ' "$$dir/told" && \
 	go tool covdata textfmt -i "$$dir/data" -o "$$dir/text" && \
 	awk 'FNR > 1 { split($$1, at, ":"); pkg = at[1]; sub(/\/[^\/]*$$/, "", pkg); sub(/^github.com\/perdure\/perdure\//, "", pkg); \
 		if (pkg == "sim" || pkg ~ /test$$/) next; all[pkg] += $$2; total += $$2; if ($$3 > 0) { hit[pkg] += $$2; reached += $$2 } } \

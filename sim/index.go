@@ -17,9 +17,16 @@ type index struct {
 	rows, synced map[engine.RunKey]*engine.VisibilityRecord
 	// waiting are changes that were given and not taken in, unsynced those taken
 	// in that a crash would undo. In the order they were given.
-	waiting, unsynced []shard.FeedEntry
+	waiting, unsynced []fedEntry
 	// seen is how the runs were on the disk when that changed last.
 	seen map[engine.RunKey]seen
+}
+
+// fedEntry is a change, and the process it came from: nobody else is told that it
+// was taken in.
+type fedEntry struct {
+	shard.FeedEntry
+	from *process
 }
 
 func newIndex(w *world) *index {
@@ -30,10 +37,12 @@ func newIndex(w *world) *index {
 // Append implements shard.Feed.
 func (p *process) Append(entries []shard.FeedEntry) {
 	x := p.world.index
-	x.waiting = append(x.waiting, entries...)
+	for _, e := range entries {
+		x.waiting = append(x.waiting, fedEntry{e, p})
+	}
 	x.after(x.between(0, 500*time.Millisecond), p.living(func() {
 		x.flush()
-		x.after(x.between(0, 500*time.Millisecond), p.living(func() { x.sync(p) }))
+		x.after(x.between(0, 500*time.Millisecond), p.living(x.sync))
 	}))
 }
 
@@ -53,15 +62,25 @@ func take(rows map[engine.RunKey]*engine.VisibilityRecord, v *engine.VisibilityR
 	}
 }
 
-// sync makes what was taken in last, and says so.
-func (x *index) sync(p *process) {
-	var positions []shard.FeedPosition
-	for _, e := range x.unsynced {
-		take(x.synced, e.Record)
-		positions = append(positions, shard.FeedPosition{Slot: e.Slot, Seq: e.Seq})
+// sync makes what was taken in last, and says so to those it came from.
+func (x *index) sync() {
+	for len(x.unsynced) > 0 {
+		from := x.unsynced[0].from
+		var positions []shard.FeedPosition
+		var others []fedEntry
+		for _, e := range x.unsynced {
+			if e.from != from {
+				others = append(others, e)
+				continue
+			}
+			take(x.synced, e.Record)
+			positions = append(positions, shard.FeedPosition{Slot: e.Slot, Seq: e.Seq})
+		}
+		x.unsynced = others
+		if !from.dead {
+			from.host.FeedDone(positions)
+		}
 	}
-	x.unsynced = nil
-	p.host.FeedDone(positions)
 }
 
 // crash undoes what was not synced.
