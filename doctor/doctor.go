@@ -47,6 +47,7 @@ type examiner struct {
 	options Options
 
 	namespaces map[string]string // names by id
+	renamed    bool              // no row may have a name of format 1 any more
 	index      *index            // nil when there is none to compare with
 }
 
@@ -172,6 +173,9 @@ func (e *examiner) name(run engine.RunKey) string {
 	kind := "workflow"
 	if run.Archetype == engine.ArchetypeActivity {
 		kind = "activity"
+	}
+	if run.ID == (engine.ID{}) {
+		return fmt.Sprintf("run %s of an unknown execution", run.RunID)
 	}
 	namespace, ok := e.namespaces[run.NamespaceID]
 	if !ok {

@@ -45,7 +45,7 @@ type patient struct {
 func newPatient(t *testing.T) *patient {
 	t.Helper()
 	p := &patient{t: t, dir: filepath.Join(t.TempDir(), "data")}
-	p.must(os.CopyFS(p.dir, os.DirFS("../server/testdata/folder-1")))
+	p.must(os.CopyFS(p.dir, os.DirFS("../server/testdata/folder-2")))
 	c := config.Embedded()
 	c.Data, c.Shards = p.dir, 1
 	s, err := server.Start(t.Context(), server.Options{Config: &c})
@@ -143,12 +143,28 @@ func (p *patient) rows(family store.Family, text string) (found []store.Entry) {
 func (p *patient) of(id string) *workflow.Run {
 	p.t.Helper()
 	// An id is followed by its end, which tells it from longer ones.
-	rows := p.rows(store.FamilyState, id+"\x00\x01")
-	key, err := record.ParseStateKey(rows[0].Key)
+	key, err := record.ParseStateKey(p.rows(store.FamilyState, id+"\x00\x01")[0].Key)
 	p.must(err)
-	run, err := record.LoadRun(key.Run, rows)
+	run, err := record.LoadRun(key.Run, p.own(store.FamilyState, id))
 	p.must(err)
 	return run
+}
+
+// own are the rows of state or history that a workflow with one run has.
+func (p *patient) own(family store.Family, id string) []store.Entry {
+	p.t.Helper()
+	begin := p.rows(store.FamilyState, id+"\x00\x01")
+	key, err := record.ParseStateKey(begin[0].Key)
+	p.must(err)
+	from, to := record.StateRows(key.Run)
+	prefix, upper := from.Name, to.Name
+	rows := slices.DeleteFunc(p.rows(family, string(prefix)), func(e store.Entry) bool {
+		return bytes.Compare(e.Key.Name, prefix) < 0 || bytes.Compare(e.Key.Name, upper) >= 0
+	})
+	if family == store.FamilyState {
+		rows = append(begin, rows...)
+	}
+	return rows
 }
 
 func (p *patient) change(run *workflow.Run, c *workflow.Change) {
@@ -230,11 +246,15 @@ var harms = map[string]struct {
 		p.operate(func(p *patient) {
 			key := p.of("started").Key
 			key.Archetype = 7
-			p.put(record.StateKey{Run: key, Part: record.PartInfo}.Key(), p.rows(store.FamilyState, "started")[0].Value)
+			p.put(record.StateKey{Run: key, Part: record.PartStart}.Key(), p.rows(store.FamilyState, "started")[0].Value)
 		})
 	}, "started"},
 	"state-partial": {func(p *patient) {
-		p.operate(func(p *patient) { p.remove(record.StateKey{Run: p.of("started").Key, Part: record.PartInfo}.Key()) })
+		p.operate(func(p *patient) {
+			p.remove(record.StateKey{Run: p.of("started").Key, Part: record.PartInfo}.Key())
+			nobodys := engine.RunKey{ID: p.of("untouched").Key.ID, RunID: "nobody's"}
+			p.put(record.StateKey{Run: nobodys, Part: record.PartInfo}.Key(), p.own(store.FamilyState, "untouched")[1].Value)
+		})
 	}, `"started"`},
 	"dangling-run": {func(p *patient) {
 		p.operate(func(p *patient) {
@@ -245,17 +265,17 @@ var harms = map[string]struct {
 		p.operate(func(p *patient) { p.remove(p.rows(store.FamilyCurrent, "started\x00\x01")[0].Key) })
 	}, `"started"`},
 	"history-gap": {func(p *patient) {
-		p.operate(func(p *patient) { p.remove(p.rows(store.FamilyHistory, "started\x00\x01")[1].Key) })
+		p.operate(func(p *patient) { p.remove(p.own(store.FamilyHistory, "started")[1].Key) })
 	}, `"started"`},
 	"history-end": {func(p *patient) {
 		p.operate(func(p *patient) {
-			rows := p.rows(store.FamilyHistory, "started\x00\x01")
+			rows := p.own(store.FamilyHistory, "started")
 			p.remove(rows[len(rows)-1].Key)
 		})
 	}, `"started"`},
 	"history-orphan": {func(p *patient) {
 		p.operate(func(p *patient) {
-			for _, r := range p.rows(store.FamilyState, "started\x00\x01") {
+			for _, r := range p.own(store.FamilyState, "started") {
 				p.remove(r.Key)
 			}
 		})

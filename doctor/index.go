@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/record"
@@ -80,7 +81,9 @@ func (e *examiner) closeIndex() error {
 			return nil
 		}
 		found := false
-		from, to := record.StateRows(entry.Run)
+		from := record.BeginKey(entry.Run)
+		to := from
+		to.Name = append(slices.Clone(from.Name), 0)
 		err := e.store.Scan(e.ctx, from, to, func(store.Entry) bool { found = true; return false })
 		if err == nil && !found {
 			e.report.find("index-differs", e.name(entry.Run), "it has a row in the index and is not there")

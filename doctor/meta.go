@@ -20,6 +20,9 @@ func (e *examiner) meta() error {
 				e.report.find("key-malformed", row(r.Key), "%v", err)
 				return
 			}
+			if string(r.Key.Name) == string(record.NamesKey().Name) {
+				e.renamed = true
+			}
 			where := kind + " " + id
 			info, config := &namespacepb.NamespaceInfo{}, &namespacepb.NamespaceConfig{}
 			if kind != "namespace" {

@@ -53,6 +53,12 @@ func (r *run) load(part record.Part, row store.Entry) {
 // checkRun checks one run against itself and what is in its slot.
 func (e *examiner) checkRun(s *slot, r *run) {
 	switch {
+	case r.key.ID == (engine.ID{}) && r.parts != nil:
+		e.report.find("state-partial", e.name(r.key), "the part is missing that says which execution's run it is")
+		return
+	case r.key.ID == (engine.ID{}):
+		e.report.find("history-orphan", e.name(r.key), "%d events", len(r.history.types))
+		return
 	case r.key.Archetype != engine.ArchetypeWorkflow && r.key.Archetype != engine.ArchetypeActivity:
 		e.report.find("unknown-kind", e.name(r.key), "its kind is %d", r.key.Archetype)
 		return

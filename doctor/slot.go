@@ -16,6 +16,7 @@ type slot struct {
 	current   map[engine.ID]string
 	unread    map[engine.ID]bool // pointers that cannot be read
 	runs      map[engine.RunKey]*run
+	owners    map[string]engine.RunKey // whole names, by run id
 	deadlines map[engine.RunKey][]time.Time
 	tasks     map[engine.RunKey][]*engine.Task
 	messages  map[engine.RunKey][]*engine.Message
@@ -25,15 +26,15 @@ type slot struct {
 // slot reads a slot and checks all its runs.
 func (e *examiner) slot(no store.Slot) error {
 	s := &slot{
-		current: map[engine.ID]string{}, unread: map[engine.ID]bool{}, runs: map[engine.RunKey]*run{}, deadlines: map[engine.RunKey][]time.Time{},
+		current: map[engine.ID]string{}, unread: map[engine.ID]bool{}, runs: map[engine.RunKey]*run{}, owners: map[string]engine.RunKey{}, deadlines: map[engine.RunKey][]time.Time{},
 		tasks: map[engine.RunKey][]*engine.Task{}, messages: map[engine.RunKey][]*engine.Message{}, feed: map[engine.RunKey]*engine.VisibilityRecord{},
 	}
 	for _, part := range []struct {
 		family store.Family
 		read   func(*slot, store.Entry) error
 	}{
-		{store.FamilyState, e.readState}, {store.FamilyCurrent, e.readCurrent}, {store.FamilyHistory, e.readHistory},
-		{store.FamilyDeadline, e.readDeadline}, {store.FamilyTask, e.readTask}, {store.FamilyOutbox, e.readMessage}, {store.FamilyFeed, e.readFeed},
+		{store.FamilyCurrent, e.readCurrent}, {store.FamilyDeadline, e.readDeadline}, {store.FamilyState, e.readState}, {store.FamilyHistory, e.readHistory},
+		{store.FamilyTask, e.readTask}, {store.FamilyOutbox, e.readMessage}, {store.FamilyFeed, e.readFeed},
 	} {
 		err := e.scan(part.family, no, func(r store.Entry) {
 			r.Key.Name = slices.Clone(r.Key.Name)
@@ -77,8 +78,24 @@ func (s *slot) of(key engine.RunKey) *run {
 	return r
 }
 
+// owner is the whole name of a run. Most rows of its state and history name it by
+// its run id alone; a row that names it wholly was read before, if there is one.
+func (s *slot) owner(run engine.RunKey) engine.RunKey {
+	if run.ID != (engine.ID{}) {
+		s.owners[run.RunID] = run
+		return run
+	}
+	if whole, ok := s.owners[run.RunID]; ok {
+		return whole
+	}
+	return run
+}
+
 // placed makes a finding unless the id belongs into the row's slot.
 func (e *examiner) placed(id engine.ID, k store.Key) {
+	if id == (engine.ID{}) {
+		return // a row of a run that nothing names wholly; that is a finding of its own
+	}
 	if want := record.SlotOf(id); want != k.Slot {
 		e.report.find("wrong-slot", e.name(engine.RunKey{ID: id}), "a row of it is in %s; its slot is %d", place(k), want)
 	}
@@ -97,6 +114,7 @@ func (e *examiner) readCurrent(s *slot, r store.Entry) error {
 		return nil
 	}
 	s.current[id] = c.RunID
+	s.owner(engine.RunKey{ID: id, RunID: c.RunID})
 	return nil
 }
 
@@ -105,11 +123,13 @@ func (e *examiner) readState(s *slot, r store.Entry) error {
 	if err != nil {
 		return err
 	}
-	e.placed(k.Run.ID, r.Key)
-	if string(k.Key().Name) != string(r.Key.Name) {
+	old := !e.renamed && k.Run.ID != (engine.ID{})
+	if string(k.Key().Name) != string(r.Key.Name) && !old {
 		return errors.New("it is not as this release writes it")
 	}
-	s.of(k.Run).load(k.Part, r)
+	run := s.owner(k.Run)
+	e.placed(run.ID, r.Key)
+	s.of(run).load(k.Part, r)
 	return nil
 }
 
@@ -118,6 +138,7 @@ func (e *examiner) readHistory(s *slot, r store.Entry) error {
 	if err != nil {
 		return err
 	}
+	key = s.owner(key)
 	e.placed(key.ID, r.Key)
 	h := &s.of(key).history
 	batch, err := record.OpenHistory(r.Value)
@@ -149,6 +170,7 @@ func (e *examiner) readDeadline(s *slot, r store.Entry) error {
 		return err
 	}
 	e.placed(key.ID, r.Key)
+	s.owner(key)
 	s.deadlines[key] = append(s.deadlines[key], due)
 	return nil
 }

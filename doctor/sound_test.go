@@ -2,6 +2,8 @@ package doctor
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -12,6 +14,24 @@ import (
 	"github.com/perdure/perdure/config"
 	"github.com/perdure/perdure/server"
 )
+
+// TestSoundBeforeUpgrade: a folder of the first format, which has other names for
+// its rows, is as sound as the latest.
+func TestSoundBeforeUpgrade(t *testing.T) {
+	for _, folder := range []string{"folder-1", "folder-2"} {
+		dir := filepath.Join(t.TempDir(), "data")
+		if err := os.CopyFS(dir, os.DirFS("../server/testdata/"+folder)); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Examine(t.Context(), Options{Data: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Workflows.Runs < 7 || slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == Damage }) {
+			t.Errorf("%s: %d runs; %+v", folder, r.Workflows.Runs, r.Findings)
+		}
+	}
+}
 
 // TestSoundAfterAnything: what operators and clients may do to executions leaves
 // a folder that is sound. Each is done to the workflows of the golden folder

@@ -10,8 +10,9 @@
 // is a prefix of another's continuation (see key.go). The names in each family:
 //
 //	current   execution
-//	state     execution, run id, part, key in part
-//	history   execution, run id, first event id of the batch
+//	state     execution, run id, part; of the part that the run begins with
+//	          run id, part, key in part; of the others
+//	history   run id, first event id of the batch
 //	deadline  due time, execution, run id
 //	task      queue, priority, pass, order time, execution, run id, event id, stamp
 //	outbox    sequence

@@ -140,7 +140,7 @@ func TestKeysRoundTripInOrder(t *testing.T) {
 		id, err := record.ParseCurrentKey(record.CurrentKey(a.ID))
 		same(t, "current", id, a.ID, err)
 		run, first, err := record.ParseHistoryKey(record.HistoryKey(a, firstA))
-		same(t, "history run", run, a, err)
+		same(t, "history run", run, engine.RunKey{RunID: a.RunID}, err)
 		same(t, "history event", first, firstA, err)
 		due, run, err := record.ParseDeadlineKey(record.DeadlineKey(dueA, a))
 		same(t, "deadline run", run, a, err)
@@ -153,7 +153,7 @@ func TestKeysRoundTripInOrder(t *testing.T) {
 		same(t, "meta name", name, a.RunID, err)
 
 		ordered(t, "history", record.HistoryKey(a, firstA), record.HistoryKey(b, firstB),
-			cmp.Or(compareRuns(a, b), cmp.Compare(firstA, firstB)))
+			cmp.Or(compareIDs(a.RunID, b.RunID), cmp.Compare(firstA, firstB)))
 		ordered(t, "deadline", record.DeadlineKey(dueA, a), record.DeadlineKey(dueB, b),
 			cmp.Or(dueA.Compare(dueB), compareRuns(a, b)))
 		ordered(t, "outbox", record.OutboxKey(1, uint64(firstA)), record.OutboxKey(1, uint64(firstB)),
@@ -178,10 +178,19 @@ func TestBoundsHoldOwnRowsOnly(t *testing.T) {
 		a, b := runKey(t), runKey(t)
 		n := rapid.Int64Range(0, math.MaxInt64).Draw(t, "event")
 		lower, upper := record.HistoryRows(a, 0, math.MaxInt64)
-		holds(t, "history", lower, upper, record.HistoryKey(b, n), a == b && n < math.MaxInt64)
+		holds(t, "history", lower, upper, record.HistoryKey(b, n), a.RunID == b.RunID && n < math.MaxInt64)
+		a.Archetype, b.Archetype = 1, 1
+		from, to := record.BeginRowsOf(a.ID)
+		holds(t, "begin", from, to, record.BeginKey(b), a.ID == b.ID)
+		from, to = record.BeginRows(0)
+		holds(t, "begins", from, to, record.BeginKey(a), true)
+		holds(t, "no begin", from, to, record.StateKey{Run: a, Part: record.PartInfo}.Key(), false)
+		from, to = record.StateRows(a)
+		holds(t, "state", from, to, record.StateKey{Run: b, Part: record.PartInfo}.Key(), a.RunID == b.RunID)
+		holds(t, "state", from, to, record.BeginKey(a), false)
 
 		own, other := task(t), task(t)
-		from, to := record.TaskRows(record.SlotOf(other.Run.ID), own.Queue)
+		from, to = record.TaskRows(record.SlotOf(other.Run.ID), own.Queue)
 		holds(t, "task", from, to, record.TaskKey(other), own.Queue == other.Queue)
 		other.Queue = own.Queue
 		holds(t, "own task", from, to, record.TaskKey(other), true)
@@ -236,7 +245,9 @@ func FuzzParseKeys(f *testing.F) {
 		id, err := record.ParseCurrentKey(store.Key{Family: store.FamilyCurrent, Name: name})
 		again(t, name, record.CurrentKey(id), err)
 		run, first, err := record.ParseHistoryKey(store.Key{Family: store.FamilyHistory, Name: name})
-		again(t, name, record.HistoryKey(run, first), err)
+		if run.ID == (engine.ID{}) { // else a name of format 1
+			again(t, name, record.HistoryKey(run, first), err)
+		}
 		due, run, err := record.ParseDeadlineKey(store.Key{Family: store.FamilyDeadline, Name: name})
 		again(t, name, record.DeadlineKey(due, run), err)
 		_, _, err = record.ParseOutboxKey(store.Key{Family: store.FamilyOutbox, Name: name})
@@ -251,8 +262,17 @@ func FuzzParseKeys(f *testing.F) {
 		corruptOrNil(t, err)
 		kind, n, err := record.ParseMetaKey(store.Key{Family: store.FamilyMeta, Name: name})
 		again(t, name, record.MetaKey(0, kind, n), err)
-		_, err = record.ParseStateKey(store.Key{Family: store.FamilyState, Name: name})
-		corruptOrNil(t, err)
+		part, err := record.ParseStateKey(store.Key{Family: store.FamilyState, Name: name})
+		if corruptOrNil(t, err); err == nil && (part.Run.ID == (engine.ID{}) || part.Part == record.PartStart) {
+			again(t, name, part.Key(), err)
+		}
+		now, _, err := record.Renamed(store.Key{Family: store.FamilyState, Name: name})
+		if corruptOrNil(t, err); err == nil {
+			twice, was, err := record.Renamed(now)
+			if err != nil || was || !bytes.Equal(twice.Name, now.Name) {
+				t.Errorf("%x is renamed %x, and that %x, %t, %v", name, now.Name, twice.Name, was, err)
+			}
+		}
 	})
 }
 

@@ -20,32 +20,55 @@ func ParseCurrentKey(key store.Key) (engine.ID, error) {
 	return id, r.end(key)
 }
 
-// StateRows bounds the state parts of a run, for Scan.
-func StateRows(key engine.RunKey) (from, to store.Key) {
-	return rows(store.FamilyState, SlotOf(key.ID), appendRun(make([]byte, 0, nameSize(key)), key))
+// BeginKey names the part that a run begins with, the only one that is named by
+// the execution too: these rows say which runs there are, and whose they are.
+// Panics on an archetype that is none: that is a bug.
+func BeginKey(key engine.RunKey) store.Key {
+	switch key.Archetype {
+	case engine.ArchetypeWorkflow:
+		return StateKey{Run: key, Part: PartStart}.Key()
+	case engine.ArchetypeActivity:
+		return StateKey{Run: key, Part: PartAloneStart}.Key()
+	}
+	panic("record: no such archetype")
 }
 
-// StateRowsIn bounds the state parts of all runs of a namespace in a slot, for
-// Scan.
-func StateRowsIn(slot store.Slot, namespaceID string) (from, to store.Key) {
+// BeginRowsIn bounds the parts that the runs of a namespace begin with, in a
+// slot, for Scan.
+func BeginRowsIn(slot store.Slot, namespaceID string) (from, to store.Key) {
 	return rows(store.FamilyState, slot, appendID(nil, namespaceID))
 }
 
-// StateRowsOf bounds the state parts of all runs of an execution, for Scan.
-func StateRowsOf(id engine.ID) (from, to store.Key) {
+// BeginRowsOf bounds the parts that the runs of an execution begin with, for
+// Scan.
+func BeginRowsOf(id engine.ID) (from, to store.Key) {
 	return rows(store.FamilyState, SlotOf(id), appendExecution(nil, id))
+}
+
+// BeginRows bounds the parts that all runs of a slot begin with, for Scan. They
+// lie before all other parts.
+func BeginRows(slot store.Slot) (from, to store.Key) {
+	return store.Key{Family: store.FamilyState, Slot: slot},
+		store.Key{Family: store.FamilyState, Slot: slot, Name: []byte{ownText}}
+}
+
+// StateRows bounds the state parts of a run but for the one it begins with, for
+// Scan.
+func StateRows(key engine.RunKey) (from, to store.Key) {
+	return rows(store.FamilyState, SlotOf(key.ID), appendOwn(make([]byte, 0, idSize(key.RunID)), key.RunID))
 }
 
 // HistoryKey names the history batch of a run that begins with the event.
 func HistoryKey(key engine.RunKey, firstEventID int64) store.Key {
-	name := appendInt(appendRun(make([]byte, 0, nameSize(key)+8), key), firstEventID)
+	name := appendInt(appendOwn(make([]byte, 0, idSize(key.RunID)+8), key.RunID), firstEventID)
 	return store.Key{Family: store.FamilyHistory, Slot: SlotOf(key.ID), Name: name}
 }
 
-// ParseHistoryKey is the inverse of HistoryKey.
+// ParseHistoryKey is the inverse of HistoryKey. Of the run it finds the run id
+// alone; BeginKey's row says whose it is. From a name of format 1 it finds all.
 func ParseHistoryKey(key store.Key) (run engine.RunKey, firstEventID int64, err error) {
 	r := expect(key, store.FamilyHistory)
-	run = r.run()
+	run, _ = r.owner()
 	firstEventID = r.int()
 	return run, firstEventID, r.end(key)
 }

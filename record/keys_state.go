@@ -56,6 +56,10 @@ const (
 	byText
 )
 
+// begins reports whether a run begins with the part: it is there for as long as
+// the run is, and is written once.
+func (p Part) begins() bool { return p == PartStart || p == PartAloneStart }
+
 // StateKey names one part of a run's state: Number or Text says which of its
 // kind, where there are several.
 type StateKey struct {
@@ -67,7 +71,13 @@ type StateKey struct {
 
 // Key is the stored form. Panics on a Part that is none: that is a bug.
 func (k StateKey) Key() store.Key {
-	name := append(appendRun(make([]byte, 0, nameSize(k.Run)+len(k.Text)+9), k.Run), byte(k.Part))
+	var name []byte
+	if k.Part.begins() {
+		name = appendRun(make([]byte, 0, nameSize(k.Run)+1), k.Run)
+	} else {
+		name = appendOwn(make([]byte, 0, idSize(k.Run.RunID)+len(k.Text)+9), k.Run.RunID)
+	}
+	name = append(name, byte(k.Part))
 	switch k.Part.keyed() {
 	case bySingle:
 	case byNumber:
@@ -80,10 +90,13 @@ func (k StateKey) Key() store.Key {
 	return store.Key{Family: store.FamilyState, Slot: SlotOf(k.Run.ID), Name: name}
 }
 
-// ParseStateKey is the inverse of StateKey.Key.
+// ParseStateKey is the inverse of StateKey.Key. Of the run it finds the run id
+// alone, unless the part is one that a run begins with; BeginKey's row says whose
+// it is. From a name of format 1 it finds all.
 func ParseStateKey(key store.Key) (StateKey, error) {
 	r := expect(key, store.FamilyState)
-	k := StateKey{Run: r.run(), Part: Part(r.byte())}
+	run, alone := r.owner()
+	k := StateKey{Run: run, Part: Part(r.byte())}
 	switch k.Part.keyed() {
 	case bySingle:
 	case byNumber:
@@ -93,5 +106,6 @@ func ParseStateKey(key store.Key) (StateKey, error) {
 	default:
 		r.bad = true
 	}
+	r.bad = r.bad || alone && k.Part.begins()
 	return k, r.end(key)
 }

@@ -161,7 +161,7 @@ func TestRunRoundTrips(t *testing.T) {
 		}
 		for _, op := range rows {
 			if op.Key.Family == store.FamilyHistory {
-				if run, _, err := ParseHistoryKey(op.Key); err != nil || run != neighbour {
+				if run, _, err := ParseHistoryKey(op.Key); err != nil || run.RunID != neighbour.RunID {
 					t.Errorf("history of %v is left, %v", run, err)
 				}
 			}
@@ -275,9 +275,10 @@ func apply(rows map[string]store.Op, b *store.Batch) {
 }
 
 func stateEntries(rows map[string]store.Op, key engine.RunKey) (entries []store.Entry) {
+	begin := BeginKey(key)
 	from, to := StateRows(key)
 	for _, op := range rows {
-		if op.Key.Compare(from) >= 0 && op.Key.Compare(to) < 0 {
+		if op.Key.Compare(begin) == 0 || op.Key.Compare(from) >= 0 && op.Key.Compare(to) < 0 {
 			entries = append(entries, store.Entry{Key: op.Key, Value: op.Value})
 		}
 	}

@@ -81,9 +81,14 @@ func encodeInfo(info *workflow.Info) []byte {
 // DeleteRun removes the state and history of a run. What points to it (the
 // current pointer, its deadline, its offers) is for the shell to remove.
 func DeleteRun(b *store.Batch, key engine.RunKey) {
-	from, to := StateRows(key)
+	deleteState(b, key)
+	from, to := HistoryRows(key, 0, math.MaxInt64)
 	b.DeleteRange(from, to.Name)
-	from, to = HistoryRows(key, 0, math.MaxInt64)
+}
+
+func deleteState(b *store.Batch, key engine.RunKey) {
+	b.Delete(BeginKey(key))
+	from, to := StateRows(key)
 	b.DeleteRange(from, to.Name)
 }
 
@@ -163,8 +168,8 @@ func order[K cmp.Ordered, V any](m map[K]V) []K {
 // ErrNoRun is returned by LoadRun when there is nothing under a run's keys.
 var ErrNoRun = errors.New("no such run")
 
-// LoadRun builds a run from the entries of StateRows, all of them. The entries'
-// bytes are not kept. Without any entry the error is ErrNoRun; what is damaged or
+// LoadRun builds a run from the entries of BeginKey and StateRows, all of them. The
+// entries' bytes are not kept. Without any entry the error is ErrNoRun; what is damaged or
 // incomplete wraps store.ErrCorrupt.
 func LoadRun(key engine.RunKey, entries []store.Entry) (*workflow.Run, error) {
 	l := NewLoader(key)
@@ -189,7 +194,7 @@ func (r *stateRows) next(e store.Entry) (k StateKey, ok bool) {
 	}
 	r.count++
 	k, err := ParseStateKey(e.Key)
-	if err == nil && k.Run != r.key {
+	if err == nil && (k.Run.RunID != r.key.RunID || k.Part.begins() && k.Run != r.key) {
 		err = corrupt("part of run %v", k.Run)
 	}
 	r.note(e, err)
@@ -238,7 +243,7 @@ func NewLoader(key engine.RunKey) *Loader {
 	}}
 }
 
-// Add takes the next entry of StateRows. It keeps none of its bytes. A mistake
+// Add takes the next entry of BeginKey or StateRows. It keeps none of its bytes. A mistake
 // shows in Run.
 func (l *Loader) Add(e store.Entry) {
 	if k, ok := l.rows.next(e); ok {

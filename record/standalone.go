@@ -33,10 +33,7 @@ func WriteStandalone(b *store.Batch, key engine.RunKey, c *standalone.Change) {
 }
 
 // DeleteStandalone is DeleteRun for a standalone activity, which has no history.
-func DeleteStandalone(b *store.Batch, key engine.RunKey) {
-	from, to := StateRows(key)
-	b.DeleteRange(from, to.Name)
-}
+func DeleteStandalone(b *store.Batch, key engine.RunKey) { deleteState(b, key) }
 
 // WriteStandaloneInfo is WriteInfo for a standalone activity.
 func WriteStandaloneInfo(b *store.Batch, key engine.RunKey, info *standalone.Info) {
@@ -55,7 +52,7 @@ func NewStandaloneLoader(key engine.RunKey) *StandaloneLoader {
 	return &StandaloneLoader{rows: stateRows{key: key}, run: &standalone.Run{Key: key}}
 }
 
-// Add takes the next entry of StateRows. It keeps none of its bytes. A mistake
+// Add takes the next entry of BeginKey or StateRows. It keeps none of its bytes. A mistake
 // shows in Run.
 func (l *StandaloneLoader) Add(e store.Entry) {
 	if k, ok := l.rows.next(e); ok {

@@ -1,6 +1,10 @@
 package record
 
-import "encoding/hex"
+import (
+	"encoding/hex"
+
+	"github.com/perdure/perdure/engine"
+)
 
 // Namespace ids and run ids are nearly always UUIDs, and are in every name. As
 // text they were three quarters of it; a name with both is 40 bytes shorter with
@@ -11,6 +15,34 @@ const (
 	idUUID = 2 // 16 bytes follow
 )
 
+// The rows of a run that are written most, parts of its state and its history,
+// are named by its run id alone: no two runs have the same one, and namespace and
+// workflow id made up two thirds of these names. The numbers here tell them from
+// names that begin with a namespace's id.
+const (
+	ownText = idText + own // an escaped string follows, which is a run id
+	ownUUID = idUUID + own // the 16 bytes of a run id follow
+	own     = 2
+)
+
+// appendOwn appends a run id where a name begins with it.
+func appendOwn(b []byte, runID string) []byte {
+	at := len(b)
+	b = appendID(b, runID)
+	b[at] += own
+	return b
+}
+
+// owner reads whom a part of a run's state or of its history belongs to: its run
+// id is all that the name says, or the execution too, as all names did in format 1.
+func (r *nameReader) owner() (run engine.RunKey, alone bool) {
+	if len(r.rest) > 0 && (r.rest[0] == ownText || r.rest[0] == ownUUID) {
+		run.RunID = r.idAs(r.byte() - own)
+		return run, true
+	}
+	return r.run(), false
+}
+
 func appendID(b []byte, id string) []byte {
 	var raw [16]byte
 	if parseUUID(&raw, id) {
@@ -19,8 +51,10 @@ func appendID(b []byte, id string) []byte {
 	return appendString(append(b, idText), id)
 }
 
-func (r *nameReader) id() string {
-	switch r.byte() {
+func (r *nameReader) id() string { return r.idAs(r.byte()) }
+
+func (r *nameReader) idAs(kind byte) string {
+	switch kind {
 	case idUUID:
 		return formatUUID(r.take(16))
 	case idText:
@@ -78,7 +112,8 @@ var lowerHex = func() (t [256]byte) {
 	return t
 }()
 
-// idSize estimates the encoded length of an id; exact for a UUID.
+// idSize estimates the encoded length of an id, exactly for a UUID; it is the
+// same where a name begins with it.
 func idSize(id string) int {
 	if len(id) == uuidText {
 		return 1 + 16

@@ -132,6 +132,9 @@ func (s *Server) startStore(context.Context) error {
 
 // startCore starts what keeps executions: namespaces, queues, index, shards.
 func (s *Server) startCore(ctx context.Context) error {
+	if err := upgradeNames(ctx, s.driver, s.log, renamedAtOnce); err != nil {
+		return fmt.Errorf("upgrade the store: %w", err)
+	}
 	attributes := make(map[string]enumspb.IndexedValueType, len(s.config.SearchAttributes))
 	for name, kind := range s.config.SearchAttributes {
 		attributes[name], _ = config.AttributeType(kind) // Check has seen it

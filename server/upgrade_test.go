@@ -244,14 +244,14 @@ func activityOf(ctx context.Context, t *testing.T, c client.Client, id string) s
 // values of a later release, is refused with an error that says so, and is left
 // as it is to the byte.
 func TestNewerFolder(t *testing.T) {
-	dir := copyFolder(t, "folder-1")
+	dir := copyFolder(t, "folder-2")
 	format := filepath.Join(dir, "store", "db", "FORMAT")
 	if err := os.WriteFile(format, []byte("perdure store 99\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	before := snapshot(t, dir)
 	_, err := Start(testContext(t), inFolder(dir))
-	if !errors.Is(err, pebblestore.ErrNewerFormat) || !strings.Contains(err.Error(), "it has 99, known is 1") {
+	if !errors.Is(err, pebblestore.ErrNewerFormat) || !strings.Contains(err.Error(), "it has 99, known is 2") {
 		t.Errorf("a folder of a newer format: %v", err)
 	}
 	if after := snapshot(t, dir); after != before {

@@ -63,7 +63,7 @@ func (w *world) closedDurably(key engine.RunKey) {
 func (w *world) stored(key engine.RunKey) execution {
 	load := machineOf(key.Archetype).load(key)
 	for _, e := range w.rows(store.FamilyState) {
-		if k, err := record.ParseStateKey(e.Key); err == nil && k.Run == key {
+		if k, err := record.ParseStateKey(e.Key); err == nil && k.Run.RunID == key.RunID {
 			load.Add(e)
 		}
 	}

@@ -185,8 +185,7 @@ func readPointer(ctx context.Context, st store.Shard, id engine.ID) (string, err
 // readRun returns nil when there is no such run.
 func (s *shard) readRun(ctx context.Context, key engine.RunKey) (execution, error) {
 	loader := machineOf(key.Archetype).load(key)
-	from, to := record.StateRows(key)
-	err := s.store.Scan(ctx, from, to, func(e store.Entry) bool {
+	err := scanState(ctx, s.store, key, func(e store.Entry) bool {
 		loader.Add(e)
 		return true
 	})
@@ -194,6 +193,23 @@ func (s *shard) readRun(ctx context.Context, key engine.RunKey) (execution, erro
 		return nil, fmt.Errorf("read run %v: %w", key, err)
 	}
 	return loader.run(s.opened)
+}
+
+// scanState calls visit for the rows of a run's state, from the one it begins
+// with on, until visit returns false; for none when there is no such run.
+func scanState(ctx context.Context, st store.Shard, key engine.RunKey, visit func(store.Entry) bool) error {
+	begin := record.BeginKey(key)
+	value, err := st.Get(ctx, begin)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case !visit(store.Entry{Key: begin, Value: value}):
+		return nil
+	}
+	from, to := record.StateRows(key)
+	return st.Scan(ctx, from, to, visit)
 }
 
 func readEvent(ctx context.Context, st store.Shard, key engine.RunKey, batchID, eventID int64) (*historypb.HistoryEvent, error) {

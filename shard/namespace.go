@@ -43,21 +43,11 @@ func (h *Host) DeleteRuns(ctx context.Context, namespaceID string) (found int, e
 const maxRunsRead = 10_000
 
 func (h *Host) runsIn(ctx context.Context, slot store.Slot, namespaceID string) (runs []engine.RunKey, err error) {
-	var bad error
-	from, to := record.StateRowsIn(slot, namespaceID)
-	err = h.ownerOf(slot).store.Scan(ctx, from, to, func(e store.Entry) bool {
-		var key record.StateKey
-		if key, bad = record.ParseStateKey(e.Key); bad != nil {
-			return false
-		}
-		if n := len(runs); n == 0 || runs[n-1] != key.Run {
-			runs = append(runs, key.Run)
-		}
+	from, to := record.BeginRowsIn(slot, namespaceID)
+	err = scanRuns(ctx, h.ownerOf(slot).store, from, to, func(run engine.RunKey) bool {
+		runs = append(runs, run)
 		return len(runs) < maxRunsRead
 	})
-	if err == nil {
-		err = bad
-	}
 	return runs, err
 }
 

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/perdure/perdure/engine"
@@ -51,76 +52,74 @@ func (s *shard) barrier(ctx context.Context) error {
 	return fault
 }
 
-// recordsOf reads the rows of one slot's runs: of their state only the parts
-// the index shows.
+// recordsOf reads the rows of one slot's runs.
 func recordsOf(ctx context.Context, st store.Shard, slot store.Slot) (records []*engine.VisibilityRecord, err error) {
-	var loading loader
-	var run engine.RunKey
-	end := func() error {
-		if loading == nil {
-			return nil
+	var runs []engine.RunKey
+	from, to := record.BeginRows(slot)
+	err = scanRuns(ctx, st, from, to, func(run engine.RunKey) bool {
+		runs = append(runs, run)
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, run := range runs {
+		r, err := recordOf(ctx, st, run)
+		if err != nil {
+			return nil, err
 		}
-		r, err := loading.visibility()
-		if err == nil {
+		if r != nil { // not deleted meanwhile
 			records = append(records, r)
 		}
-		return err
 	}
+	return records, nil
+}
+
+// scanRuns calls visit for the runs whose first rows lie in [from, to), until
+// visit returns false.
+func scanRuns(ctx context.Context, st store.Shard, from, to store.Key, visit func(engine.RunKey) bool) error {
 	var bad error
-	from, to := record.Family(store.FamilyState, store.SlotRange{From: slot, To: slot + 1})
-	err = st.Scan(ctx, from, to, func(e store.Entry) bool {
+	err := st.Scan(ctx, from, to, func(e store.Entry) bool {
 		var key record.StateKey
 		if key, bad = record.ParseStateKey(e.Key); bad != nil {
 			return false
 		}
-		if loading == nil || key.Run != run {
-			if bad = end(); bad != nil {
-				return false
-			}
-			m := machineOf(key.Run.Archetype)
-			if m == nil {
-				bad = errArchetype
-				return false
-			}
-			loading, run = m.load(key.Run), key.Run
-		}
-		if loading.shown(key.Part) {
-			loading.Add(e)
-		}
-		return true
+		return visit(key.Run)
 	})
-	if err == nil && bad == nil {
-		bad = end()
-	}
-	if err == nil {
-		err = bad
-	}
-	return records, err
+	return errors.Join(err, bad)
 }
 
-// recordOf reads the row of one run; nil when there is no such run.
+// recordOf reads the row of one run, of its state only the parts the index
+// shows; nil when there is no such run.
 func recordOf(ctx context.Context, st store.Shard, run engine.RunKey) (*engine.VisibilityRecord, error) {
 	m := machineOf(run.Archetype)
 	if m == nil {
 		return nil, errArchetype
 	}
-	loading, found := m.load(run), false
+	loading, found := m.load(run), 0
 	var bad error
-	from, to := record.StateRows(run)
-	err := st.Scan(ctx, from, to, func(e store.Entry) bool {
+	err := scanState(ctx, st, run, func(e store.Entry) bool {
 		var key record.StateKey
 		if key, bad = record.ParseStateKey(e.Key); bad != nil || !loading.shown(key.Part) {
 			return false // those that are shown come first
 		}
 		loading.Add(e)
-		found = true
+		found++
 		return true
 	})
 	if err == nil {
 		err = bad
 	}
-	if err != nil || !found {
+	if err != nil || found == 0 {
 		return nil, err
+	}
+	if found == 1 { // the rest may have been deleted after the first row was read
+		switch _, err := st.Get(ctx, record.BeginKey(run)); {
+		case errors.Is(err, store.ErrNotFound):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
 	}
 	return loading.visibility()
 }

@@ -66,17 +66,14 @@ func takenReply(m *engine.Message, runID string) any {
 // takenBy is the run of the receiver's id that has taken the message; empty for
 // none.
 func takenBy(ctx context.Context, st store.Shard, m *engine.Message) (string, error) {
-	from, to := record.StateRowsOf(m.To)
+	from, to := record.BeginRowsOf(m.To)
 	for {
 		var run engine.RunKey
-		var bad error
-		err := st.Scan(ctx, from, to, func(e store.Entry) bool {
-			var k record.StateKey
-			k, bad = record.ParseStateKey(e.Key)
-			run = k.Run
+		err := scanRuns(ctx, st, from, to, func(next engine.RunKey) bool {
+			run = next
 			return false
 		})
-		if err = errors.Join(err, bad); err != nil {
+		if err != nil {
 			return "", fmt.Errorf("read the runs of %v: %w", m.To, err)
 		}
 		if run.RunID == "" {
@@ -89,7 +86,8 @@ func takenBy(ctx context.Context, st store.Shard, m *engine.Message) (string, er
 		if taken {
 			return run.RunID, nil
 		}
-		_, from = record.StateRows(run)
+		from = record.BeginKey(run)
+		from.Name = append(from.Name, 0) // the next name there could be
 	}
 }
 

@@ -162,13 +162,7 @@ func (s *singles) durable(t *standalone.Started) {
 // stateOf reads a run from the disk; nil when there is none.
 func (s *singles) stateOf(img *memstore.Image, run engine.RunKey) *standalone.Run {
 	loader := record.NewStandaloneLoader(run)
-	from, to := record.StateRows(run)
-	found := false
-	for key, value := range img.Range(from, to) {
-		found = true
-		loader.Add(store.Entry{Key: key, Value: value})
-	}
-	if !found {
+	if !addState(img, run, loader) {
 		return nil
 	}
 	state, err := loader.Run()

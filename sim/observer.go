@@ -31,6 +31,8 @@ type observer struct {
 	tasks   map[string]*engine.Task // by the name of the row
 	due     map[engine.RunKey][]time.Time
 	letters int
+	// owners are the whole names of runs, by run id.
+	owners map[string]engine.RunKey
 	// copies are history rows of runs that are being made by a reset.
 	copies int
 }
@@ -64,7 +66,7 @@ type life struct {
 }
 
 func newObserver(w *world) *observer {
-	return &observer{world: w, lives: map[engine.RunKey]*life{}, rows: map[*byte]decodedRow{}}
+	return &observer{world: w, lives: map[engine.RunKey]*life{}, owners: map[string]engine.RunKey{}, rows: map[*byte]decodedRow{}}
 }
 
 func (o *observer) life(key engine.RunKey) *life {
@@ -97,10 +99,11 @@ func (o *observer) look(img *memstore.Image) {
 		case store.FamilyState:
 			k, err := record.ParseStateKey(key)
 			o.must(err)
-			if k.Run.Archetype == engine.ArchetypeActivity && states[k.Run] == nil {
-				o.singles.single(k.Run)
+			run := o.owner(k.Run)
+			if run.Archetype == engine.ArchetypeActivity && states[run] == nil {
+				o.singles.single(run)
 			}
-			states[k.Run] = append(states[k.Run], store.Entry{Key: key, Value: value})
+			states[run] = append(states[run], store.Entry{Key: key, Value: value})
 		case store.FamilyHistory:
 			run, first, err := record.ParseHistoryKey(key)
 			o.must(err)
@@ -117,6 +120,7 @@ func (o *observer) look(img *memstore.Image) {
 		case store.FamilyDeadline:
 			due, run, err := record.ParseDeadlineKey(key)
 			o.must(err)
+			o.owner(run)
 			o.due[run] = append(o.due[run], due)
 		case store.FamilyOutbox:
 			o.letters++
@@ -124,6 +128,7 @@ func (o *observer) look(img *memstore.Image) {
 	}
 	o.copies = 0
 	for _, p := range pieces {
+		p.run = o.owner(p.run)
 		if states[p.run] == nil && o.lives[p.run] == nil {
 			o.copies++
 			if len(o.due[p.run]) == 0 {
@@ -145,6 +150,20 @@ func (o *observer) look(img *memstore.Image) {
 	o.checkTasks()
 	o.checkSignals()
 	o.checkChildren()
+}
+
+// owner is the whole name of a run that a row names by its run id alone; a row
+// that names it wholly has said so before.
+func (o *observer) owner(run engine.RunKey) engine.RunKey {
+	if run.ID != (engine.ID{}) {
+		o.owners[run.RunID] = run
+		return run
+	}
+	if whole, ok := o.owners[run.RunID]; ok {
+		return whole
+	}
+	o.broken("a row is of run %s, and nothing says of which execution", run.RunID)
+	return run
 }
 
 // lookAt reads one run alone; nil when it is gone.
@@ -318,16 +337,24 @@ type decodedRow struct {
 	events []*historypb.HistoryEvent
 }
 
+// addState adds the state of a run that is on the disk; false when there is none.
+func addState(img *memstore.Image, run engine.RunKey, loader interface{ Add(store.Entry) }) bool {
+	begin := record.BeginKey(run)
+	value, ok := img.Get(begin)
+	if !ok {
+		return false
+	}
+	loader.Add(store.Entry{Key: begin, Value: value})
+	for key, value := range img.Range(record.StateRows(run)) {
+		loader.Add(store.Entry{Key: key, Value: value})
+	}
+	return true
+}
+
 // state reads the state of a run from the disk; nil when there is none.
 func (o *observer) state(img *memstore.Image, run engine.RunKey) *workflow.Run {
 	loader := record.NewLoader(run)
-	from, to := record.StateRows(run)
-	found := false
-	for key, value := range img.Range(from, to) {
-		found = true
-		loader.Add(store.Entry{Key: key, Value: value})
-	}
-	if !found {
+	if !addState(img, run, loader) {
 		return nil
 	}
 	state, err := loader.Run()

@@ -22,8 +22,9 @@ const (
 )
 
 // FormatVersion is the version of the folder's layout, keys and driver rows. It
-// grows with any change that an older server would misread.
-const FormatVersion = 1
+// grows with any change that an older server would misread. Version 2: rows of a
+// run are named by its run id (package record).
+const FormatVersion = 2
 
 // ErrNewerFormat: the folder was written by a newer server. It was not touched.
 var ErrNewerFormat = errors.New("the data folder has a newer format than this server knows")

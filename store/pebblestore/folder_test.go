@@ -77,7 +77,7 @@ func TestFormat(t *testing.T) {
 		format string
 		want   string
 	}{
-		"newer":         {"perdure store 2\n", "newer format"},
+		"newer":         {"perdure store 3\n", "newer format"},
 		"garbage":       {"hello", "not a format file"},
 		"leading zero":  {"perdure store 01\n", "not a format file"},
 		"no line break": {"perdure store 1", "not a format file"},
@@ -106,6 +106,25 @@ func TestFormat(t *testing.T) {
 				t.Fatalf("the folder was changed from\n%s\nto\n%s", before, after)
 			}
 		})
+	}
+}
+
+// TestOlderFormat: a folder of an older format is opened, and no older server
+// takes it for one of its own from then on.
+func TestOlderFormat(t *testing.T) {
+	dir := t.TempDir()
+	if err := mustOpen(t, pebblestore.Options{Dir: dir}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "db", "FORMAT")
+	if err := os.WriteFile(path, []byte("perdure store 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := mustOpen(t, pebblestore.Options{Dir: dir}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := os.ReadFile(path); err != nil || string(now) != "perdure store 2\n" {
+		t.Errorf("the format is %q, %v", now, err)
 	}
 }
 

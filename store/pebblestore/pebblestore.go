@@ -119,6 +119,12 @@ func (d *Driver) recover() error {
 		d.guard.armed.Store(false)
 		return errors.Join(mapError(err), d.fault.catch(d.db.Close))
 	}
+	if version != 0 && version < FormatVersion {
+		// From now on there may be what older servers would misread.
+		if err := writeFile(d.opt.FS, dir, formatName, formatLine(FormatVersion)); err != nil {
+			return errors.Join(err, d.fault.catch(d.db.Close))
+		}
+	}
 	return nil
 }
 

@@ -130,7 +130,7 @@ func (a *alone) sync() {
 func (a *alone) crash() {
 	a.unwritten = nil
 	l := record.NewStandaloneLoader(a.run.Key)
-	for _, e := range a.rows.between(record.StateRows(a.run.Key)) {
+	for _, e := range a.rows.state(a.run.Key) {
 		l.Add(e)
 	}
 	run, err := l.Run()

@@ -15,6 +15,7 @@ import (
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
 	"github.com/perdure/perdure/engine/activity/activitytest"
+	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
 )
 
@@ -95,11 +96,13 @@ func (r rows) write(b *store.Batch) {
 	}
 }
 
-// between are the rows of a range, in order.
-func (r rows) between(from, to store.Key) []store.Entry {
+// state are the rows of a run's state, in order.
+func (r rows) state(run engine.RunKey) []store.Entry {
+	begin := record.BeginKey(run)
+	from, to := record.StateRows(run)
 	var found []store.Entry
 	for _, e := range r {
-		if e.Key.Compare(from) >= 0 && e.Key.Compare(to) < 0 {
+		if e.Key.Compare(begin) == 0 || e.Key.Compare(from) >= 0 && e.Key.Compare(to) < 0 {
 			found = append(found, e)
 		}
 	}

@@ -140,7 +140,7 @@ func (w *inWorkflow) sync() {
 
 func (w *inWorkflow) crash() {
 	w.unwritten = nil
-	run, err := record.LoadRun(w.run.Key, w.rows.between(record.StateRows(w.run.Key)))
+	run, err := record.LoadRun(w.run.Key, w.rows.state(w.run.Key))
 	if err != nil {
 		w.Fatal(err)
 	}
