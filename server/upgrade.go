@@ -18,18 +18,15 @@ const renamedAtOnce = 1 << 20
 // It is done once in the life of a folder, before anybody uses the store, and
 // goes on where it was cut off. A batch has atOnce bytes, or one row more.
 func upgradeNames(ctx context.Context, driver store.Driver, log *slog.Logger, atOnce int) (err error) {
+	if done, err := namesUpgraded(ctx, driver); err != nil || done {
+		return err
+	}
 	all := store.SlotRange{From: 0, To: store.SystemSlot + 1}
 	st, err := driver.Open(ctx, all)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	switch _, err := st.Get(ctx, record.NamesKey()); {
-	case err == nil:
-		return nil
-	case !errors.Is(err, store.ErrNotFound):
-		return err
-	}
 	rows := 0
 	for _, family := range []store.Family{store.FamilyState, store.FamilyHistory} {
 		from, to := record.Family(family, all)
@@ -50,6 +47,23 @@ func upgradeNames(ctx context.Context, driver store.Driver, log *slog.Logger, at
 	var b store.Batch
 	b.Put(record.NamesKey(), record.NamesValue())
 	return commit(st, &b)
+}
+
+// namesUpgraded reports whether that was done. It takes no executions from
+// anybody who may have them open.
+func namesUpgraded(ctx context.Context, driver store.Driver) (done bool, err error) {
+	st, err := driver.Open(ctx, store.SlotRange{From: store.SystemSlot, To: store.SystemSlot + 1})
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	switch _, err := st.Get(ctx, record.NamesKey()); {
+	case errors.Is(err, store.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return true, nil
 }
 
 // renameRows adds to the batch what renames the rows from a key on, as many as
