@@ -35,7 +35,7 @@ func WriteChange(b *store.Batch, key engine.RunKey, c *workflow.Change) {
 	}
 	w := partWriter{b: b, run: key}
 	if c.Start != nil {
-		w.put(StateKey{Part: PartStart}, encode(kind(PartStart), c.Start, startFields))
+		w.put(StateKey{Part: PartStart}, encode(kind(PartStart), ownRun(c.Start, key.RunID, ""), startFields))
 	}
 	w.put(StateKey{Part: PartInfo}, encodeInfo(c.Info))
 	if c.MemoChanged {
@@ -58,6 +58,23 @@ func WriteChange(b *store.Batch, key engine.RunKey, c *workflow.Change) {
 	for _, events := range c.Batches {
 		b.Put(HistoryKey(key, events[0].EventId), EncodeHistory(events))
 	}
+}
+
+// ownRun replaces a run's own id where its start says which run was the first of
+// its chain and whose seed the SDKs use: nearly always it is the run itself, which
+// the row's name says.
+func ownRun(start *workflow.Start, now, then string) *workflow.Start {
+	if start.FirstRunID != now && start.OriginalRunID != now {
+		return start
+	}
+	s := *start
+	if s.FirstRunID == now {
+		s.FirstRunID = then
+	}
+	if s.OriginalRunID == now {
+		s.OriginalRunID = then
+	}
+	return &s
 }
 
 // WriteInfo writes the part of a run that the shell itself keeps a field in
@@ -267,7 +284,9 @@ func (l *Loader) part(k StateKey, v []byte) (err error) {
 	r, what := l.run, kind(k.Part)
 	switch k.Part {
 	case PartStart:
-		r.Start, err = decode(what, v, startFields)
+		if r.Start, err = decode(what, v, startFields); err == nil {
+			r.Start = ownRun(r.Start, "", k.Run.RunID)
+		}
 	case PartInfo:
 		r.Info, err = decode(what, v, infoFields)
 	case PartMemo:
