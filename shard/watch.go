@@ -100,7 +100,9 @@ func (h *Host) watch(key engine.RunKey, w *watcher) (stop func()) {
 
 // watch registers a watcher, unless what it waits for has happened.
 func (s *shard) watch(h *held, w *watcher) {
-	if w.left || s.tell(h, w) {
+	// Who wants no more than the end of a run finds it in memory once it is
+	// written; now it would have to be read from the store.
+	if w.left || !(w.leaves && h.dirty) && s.tell(h, w) {
 		return
 	}
 	if s.watching >= s.opt.MaxPending {

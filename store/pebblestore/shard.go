@@ -123,10 +123,10 @@ func (d *Driver) get(ctx context.Context, key store.Key) (value []byte, err erro
 	if closeErr := it.Close(); closeErr != nil { // the iterator's own error, too
 		err = closeErr
 	}
-	if err != nil {
-		return nil, mapError(err)
+	if err != nil && err != store.ErrNotFound { // an everyday answer, as it is
+		err = mapError(err)
 	}
-	return value, nil
+	return value, err
 }
 
 // Scan visits the entries of [from, to). See store.Shard.
