@@ -7,7 +7,7 @@ import (
 )
 
 // addSkip: time is skipped forwards, and only while nothing is under way for the run.
-func (e *events4) addSkip(ev *historypb.HistoryEvent) string {
+func (e *course) addSkip(ev *historypb.HistoryEvent) string {
 	a := ev.GetWorkflowExecutionStartedEventAttributes()
 	e.skips = e.skips || a.GetTimeSkippingConfig() != nil || a.GetTimeSkippingStatePropagation() != nil ||
 		ev.GetWorkflowExecutionOptionsUpdatedEventAttributes().GetTimeSkippingConfig() != nil

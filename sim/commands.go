@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -144,4 +145,31 @@ func header(text string) *commonpb.Header {
 
 func memo(text string) *commonpb.Memo {
 	return &commonpb.Memo{Fields: map[string]*commonpb.Payload{"by": payload(text)}}
+}
+
+// attributes draws search attributes of all types.
+func attributes(r *rand.Rand) *commonpb.SearchAttributes {
+	values := map[string][]string{
+		"Step":  {`"a"`, `["b"]`, `null`},
+		"Text":  {`"some text"`},
+		"Count": {`7`, `[8]`},
+		"Part":  {`0.5`},
+		"Done":  {`true`},
+		"When":  {`"2026-01-02T03:04:05.678Z"`},
+		"Tags":  {`["x","y"]`, `[]`},
+	}
+	fields := map[string]*commonpb.Payload{}
+	for _, name := range sortedKeys(values) {
+		if r.IntN(3) == 0 {
+			fields[name] = jsonValue(values[name][r.IntN(len(values[name]))])
+		}
+	}
+	return &commonpb.SearchAttributes{IndexedFields: fields}
+}
+
+// searchAttributes are those of the world's namespace.
+var searchAttributes = map[string]enumspb.IndexedValueType{
+	"Step": enumspb.INDEXED_VALUE_TYPE_KEYWORD, "Text": enumspb.INDEXED_VALUE_TYPE_TEXT, "Count": enumspb.INDEXED_VALUE_TYPE_INT,
+	"Part": enumspb.INDEXED_VALUE_TYPE_DOUBLE, "Done": enumspb.INDEXED_VALUE_TYPE_BOOL, "When": enumspb.INDEXED_VALUE_TYPE_DATETIME,
+	"Tags": enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST,
 }

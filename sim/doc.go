@@ -17,15 +17,17 @@
 //     disk.go, owners.go, network.go, index.go: what it stands on: the database
 //     and what a crash leaves of it, another owner of the same shards, the ways of
 //     requests and messages, the visibility index.
-//   - workload.go, script.go, worker.go: clients that start, signal, cancel and
-//     terminate; workflows as scripts; workers that poll and answer. standalone.go:
-//     the same of activities without a workflow.
+//   - workload.go: clients that start, signal, cancel and terminate. script.go,
+//     steps_*.go, past.go: workflows as scripts, their steps, and what a script reads
+//     in a history. worker*.go: workers that poll and answer. standalone.go: the same
+//     of activities without a workflow.
 //   - faults.go: what goes wrong, how often, and how often it really did.
 //   - auditor.go: what the server has acknowledged and handed out.
 //   - linear_*.go: clients that call about one workflow id all at once, and whether
 //     one order of their calls explains what they were told (package linear).
-//   - check_*.go: the invariants of the design, looked at on the disk as a crash
-//     at this moment would leave it.
+//   - observer*.go, life.go: what is on the disk, as a crash at this moment would leave
+//     it, and all that was ever seen there. check_*.go: the invariants of the design,
+//     looked at there.
 //   - ledger.go: how runs add up.
 //
 // How the invariants are checked (docs/reliability.md says what each is):
@@ -35,16 +37,19 @@
 //	     nothing that the disk does not have (auditor.go, reader.go, receivers.go)
 //	I2   every event ever seen is compared, its bytes as well; histories are
 //	     replayed and give the state (observer.go, resets.go)
-//	I3   one open run per id, and the pointer leads to it (check_history.go)
+//	I3   one open run per id, and the pointer leads to it (check_state.go)
 //	I4   the sequence of workflow task events; start versions handed out and
 //	     completions accepted, by the books (check_history.go, auditor.go)
 //	I5   the same of activities, and of tokens of the wrong type (wrongtype.go)
 //	I6   what is pending in the history is pending in the state; what is on offer
-//	     is in the backlog; each ends once (check_history.go, check_work.go)
+//	     is in the backlog; each ends once (check_activity.go, check_state.go,
+//	     check_work.go)
 //	I7   event times against time-outs; deadline rows are never too late; after
-//	     everything heals all ends (check_history.go, check_work.go, world.go)
+//	     everything heals all ends (check_activity.go, check_time.go, check_work.go,
+//	     world.go)
 //	I8   signals, children, updates and external requests take effect once;
-//	     callbacks are delivered once for all (check_work.go, receivers.go)
+//	     callbacks are delivered once for all (check_messages.go, check_work.go,
+//	     receivers.go)
 //	I9   a batch of a former owner never succeeds, whoever opened the slots after
 //	     it: another process, or itself (disk.go)
 //	I10  the index as a list would see it, with what waits taken in: when a start

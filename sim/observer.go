@@ -3,16 +3,11 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
-	historypb "go.temporal.io/api/history/v1"
-
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
 	"github.com/perdure/perdure/store/memstore"
@@ -44,39 +39,8 @@ type piece struct {
 	value []byte
 }
 
-// life is what is known of a run: all events ever seen, and its state by the
-// last look.
-type life struct {
-	key    engine.RunKey
-	rows   map[int64][]byte // history rows by first event id
-	events []*historypb.HistoryEvent
-	state  *workflow.Run // nil once deleted
-	gone   bool
-	lastly time.Time // when its state was last seen
-	// stored are the rows that state was read from. atRest: it has closed and
-	// nobody waits for it, so that as long as they are the same there is nothing
-	// to check again.
-	stored []store.Entry
-	atRest bool
-	// shared: what it has in common with the base of its reset was compared;
-	// replayed: so many events were replayed and compared with the state.
-	shared   bool
-	replayed int
-	events4
-}
-
 func newObserver(w *world) *observer {
 	return &observer{world: w, lives: map[engine.RunKey]*life{}, owners: map[string]engine.RunKey{}, rows: map[*byte]decodedRow{}}
-}
-
-func (o *observer) life(key engine.RunKey) *life {
-	l := o.lives[key]
-	if l == nil {
-		l = &life{key: key, rows: map[int64][]byte{}, events4: newEvents4()}
-		o.lives[key] = l
-		o.order = append(o.order, l)
-	}
-	return l
 }
 
 // look reads the disk and checks everything there is.
@@ -269,20 +233,6 @@ func (o *observer) settle(l *life, stored []store.Entry, rows int) {
 	l.stored, l.atRest = stored, !state.Open() && !pending(state.Callbacks)
 }
 
-// sameRows reports whether no row was written in between: a row that was is
-// another slice of bytes, also when it says the same.
-func sameRows(a, b []store.Entry) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if len(a[i].Value) != len(b[i].Value) || len(a[i].Value) > 0 && &a[i].Value[0] != &b[i].Value[0] {
-			return false
-		}
-	}
-	return true
-}
-
 // mayBeGone reports whether a run was to be deleted by now.
 func (o *observer) mayBeGone(key engine.RunKey) bool {
 	l := o.lives[key]
@@ -292,74 +242,6 @@ func (o *observer) mayBeGone(key engine.RunKey) bool {
 	// It may have closed and been deleted since it was last looked at.
 	return l != nil && (l.gone || l.state != nil && !l.state.Open() && !l.state.ShardTime(l.state.Info.DeleteAt).After(o.now.Add(maxSkew))) ||
 		l != nil && !o.now.Before(l.lastly.Add(o.retention-2*maxSkew))
-}
-
-// history reads the events of a run from the disk, up to and including to.
-func (o *observer) history(img *memstore.Image, run engine.RunKey, to int64) []*historypb.HistoryEvent {
-	var all []*historypb.HistoryEvent
-	from, until := record.HistoryRows(run, 0, to+1)
-	for _, value := range img.Range(from, until) {
-		all = append(all, o.decoded(value).events...)
-	}
-	return all[:min(int64(len(all)), to)]
-}
-
-// bytes reads the events first to last of a run from the disk as they are encoded.
-func (o *observer) bytes(img *memstore.Image, run engine.RunKey, first, last int64) (encoded []byte) {
-	from, to := record.HistoryRows(run, 0, last+1)
-	for _, value := range img.Range(from, to) {
-		batch, err := record.OpenHistory(value)
-		o.must(err)
-		if batch.Last >= first {
-			encoded = append(encoded, batch.Range(max(first, batch.First), min(last, batch.Last))...)
-		}
-	}
-	return encoded
-}
-
-// decoded is what a history row says. A row is read as often as somebody is
-// given its events, and stays the same slice of bytes on every image of the disk.
-func (o *observer) decoded(value []byte) decodedRow {
-	if row, ok := o.rows[&value[0]]; ok {
-		return row
-	}
-	batch, err := record.OpenHistory(value)
-	o.must(err)
-	events, err := batch.Events()
-	o.must(err)
-	row := decodedRow{batch.First, events}
-	o.rows[&value[0]] = row
-	return row
-}
-
-type decodedRow struct {
-	first  int64
-	events []*historypb.HistoryEvent
-}
-
-// addState adds the state of a run that is on the disk; false when there is none.
-func addState(img *memstore.Image, run engine.RunKey, loader interface{ Add(store.Entry) }) bool {
-	begin := record.BeginKey(run)
-	value, ok := img.Get(begin)
-	if !ok {
-		return false
-	}
-	loader.Add(store.Entry{Key: begin, Value: value})
-	for key, value := range img.Range(record.StateRows(run)) {
-		loader.Add(store.Entry{Key: key, Value: value})
-	}
-	return true
-}
-
-// state reads the state of a run from the disk; nil when there is none.
-func (o *observer) state(img *memstore.Image, run engine.RunKey) *workflow.Run {
-	loader := record.NewLoader(run)
-	if !addState(img, run, loader) {
-		return nil
-	}
-	state, err := loader.Run()
-	o.must(err)
-	return state
 }
 
 // anyOf reports whether the run, or any of its id when it has no run id,
@@ -417,26 +299,6 @@ func (o *observer) left() string {
 	}
 	for _, name := range sortedKeys(o.tasks) {
 		fmt.Fprintf(&b, "a task is on offer: %v\n", *o.tasks[name])
-	}
-	return b.String()
-}
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-func sortedNumbers[V any](m map[int64]V) []int64 { return slices.Sorted(maps.Keys(m)) }
-
-// tell is the history of a run, a line an event.
-func (l *life) tell() string {
-	var b strings.Builder
-	for _, ev := range l.events {
-		fmt.Fprintf(&b, "    %3d %10.3f %v\n", ev.EventId, ev.EventTime.AsTime().Sub(epoch).Seconds(), ev.EventType)
-	}
-	if l.state != nil {
-		fmt.Fprintf(&b, "    state %v, workflow task %+v, %d buffered, sticky %v\n", l.state.Info.Status, l.state.Info.Task,
-			len(l.state.Buffered), l.state.Info.Sticky)
-		for id, a := range l.state.Activities {
-			fmt.Fprintf(&b, "    activity %d: status %d attempt %d due %v stamp %d offered %v\n", id, a.Status, a.Attempt, a.DueTime.Sub(epoch), a.Stamp, a.Offered)
-		}
 	}
 	return b.String()
 }

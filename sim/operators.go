@@ -70,7 +70,7 @@ func (w *world) unpauseAll() {
 }
 
 // addPause: no workflow task is scheduled or started between a pause and its end.
-func (e *events4) addPause(ev *historypb.HistoryEvent) string {
+func (e *course) addPause(ev *historypb.HistoryEvent) string {
 	switch ev.EventType {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_PAUSED:
 		if e.paused {
