@@ -2,15 +2,9 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
-	"sync"
-	"sync/atomic"
+	"slices"
 	"time"
-
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"go.temporal.io/api/workflowservice/v1"
 )
@@ -18,18 +12,23 @@ import (
 // This file has the scenario of more clients than the server has room for.
 
 const (
-	// overloadTurns is how much longer ten times the best number of clients is kept
-	// up than the others.
-	overloadTurns = 4
+	// overloadTurns is how often each server meets the peak, ten times its clients,
+	// and the peak again: a machine's other work comes and goes within seconds.
+	overloadTurns = 3
+	// tenfoldPresses is how much longer ten times the clients are kept up than the
+	// others.
+	tenfoldPresses = 2
 	// firstLevel is the first number of clients that is tried.
 	firstLevel = 16
 )
 
 // Overload is what the server does with ten times the clients that load it best.
 type Overload struct {
+	// Levels are tried once each, only to find the number of clients: by the end of
+	// it the store is old enough to have compactions, which no young one has.
 	Levels []Level `json:"levels"`
-	// Peak is the best of Levels, Tenfold ten times its clients, and Recovered its
-	// clients again, straight after.
+	// Peak has the clients of the best of Levels, Tenfold ten times as many, and
+	// Recovered as many as Peak, straight after: all turns of each.
 	Peak      Level `json:"peak"`
 	Tenfold   Level `json:"tenfold"`
 	Recovered Level `json:"recovered"`
@@ -39,6 +38,8 @@ type Overload struct {
 	// Indexed are the executions that the server lists as completed at the end: all
 	// that were accepted.
 	Indexed int64 `json:"indexed"`
+
+	peak, tenfold, recovered presser // what Peak, Tenfold and Recovered sum up
 }
 
 // Level is a number of clients, each of whom starts one execution after another.
@@ -46,8 +47,12 @@ type Level struct {
 	Clients   int          `json:"clients"`
 	PerSecond float64      `json:"workflows_per_second"`
 	Latency   Distribution `json:"latency"`
-	// CPUMillis is the server's for each execution.
-	CPUMillis float64 `json:"server_cpu_ms_per_workflow"`
+	// Turns has the throughput of each turn, if there were several.
+	Turns []float64 `json:"turns,omitempty"`
+	// CPUMillis is the server's for each execution, and ClientCPUMillis ours, with
+	// the workers: it tells what of a change is the machine's.
+	CPUMillis       float64 `json:"server_cpu_ms_per_workflow"`
+	ClientCPUMillis float64 `json:"client_cpu_ms_per_workflow"`
 	// Accepted starts and how many of them have ended, after the time was up too.
 	Accepted int64 `json:"accepted"`
 	Ended    int64 `json:"ended"`
@@ -72,16 +77,20 @@ func overload(ctx context.Context, benches ...*bench) (*Report, error) {
 		}
 		all[i] = &Overload{}
 	}
-	if err := climb(ctx, benches, all); err != nil {
+	best, err := climb(ctx, benches, all)
+	if err != nil {
 		return nil, err
 	}
-	for i, b := range benches {
-		if err := all[i].overdo(ctx, b); err != nil {
-			return nil, err
+	for range overloadTurns {
+		for i, b := range benches {
+			if err := all[i].overdo(ctx, b, best); err != nil {
+				return nil, err
+			}
 		}
 	}
 	reports := make([]*Report, len(benches))
 	for i, b := range benches {
+		all[i].sumUp()
 		after, err := b.server.usage()
 		if err != nil {
 			return nil, err
@@ -98,44 +107,54 @@ func overload(ctx context.Context, benches ...*bench) (*Report, error) {
 	return reports[0], all[0].complete(ctx, benches[0])
 }
 
-// climb doubles the number of clients. The peak is the number that was best for
-// the first server. All are tried: a drop may be the machine's, and is no reason to
+// climb doubles the number of clients and returns the one that was best for the
+// first server. All are tried: a drop may be the machine's, and is no reason to
 // stop.
-func climb(ctx context.Context, benches []*bench, all []*Overload) error {
-	best := 0
+func climb(ctx context.Context, benches []*bench, all []*Overload) (best int, err error) {
+	most := 0.0
 	for clients := firstLevel; clients <= benches[0].mostClients; clients *= 2 {
 		for i, b := range benches {
-			level, err := b.crowdOf(ctx, clients, b.press)
-			if err != nil {
-				return err
+			var p presser
+			if err := p.press(ctx, b, clients, b.press); err != nil {
+				return 0, err
 			}
-			all[i].Levels = append(all[i].Levels, level)
+			all[i].Levels = append(all[i].Levels, p.level())
 		}
-		if levels := all[0].Levels; levels[len(levels)-1].PerSecond > levels[best].PerSecond {
-			best = len(levels) - 1
+		if level := all[0].Levels[len(all[0].Levels)-1]; level.PerSecond > most {
+			best, most = clients, level.PerSecond
 		}
 	}
-	for _, o := range all {
-		o.Peak = o.Levels[best]
-	}
-	return nil
+	return max(best, firstLevel), nil
 }
 
-// overdo has ten times the clients of the peak, and straight after as many as it had.
-func (o *Overload) overdo(ctx context.Context, b *bench) (err error) {
-	if o.Tenfold, err = b.crowdOf(ctx, 10*o.Peak.Clients, overloadTurns*b.press); err != nil {
+// overdo is one turn: the best number of clients on a server that has rested, ten
+// times as many, and straight after as many as before.
+func (o *Overload) overdo(ctx context.Context, b *bench, best int) error {
+	if err := wait(ctx, b.settle); err != nil {
 		return err
 	}
-	if o.Recovered, err = b.crowdOf(ctx, o.Peak.Clients, b.press); err != nil {
+	if err := o.peak.press(ctx, b, best, b.press); err != nil {
 		return err
 	}
+	if err := o.tenfold.press(ctx, b, 10*best, tenfoldPresses*b.press); err != nil {
+		return err
+	}
+	return o.recovered.press(ctx, b, best, b.press)
+}
+
+func (o *Overload) sumUp() {
+	o.Peak, o.Tenfold, o.Recovered = o.peak.level(), o.tenfold.level(), o.recovered.level()
 	peak := max(o.Peak.PerSecond, 1e-9)
 	o.Ratio, o.RecoveredRatio = o.Tenfold.PerSecond/peak, o.Recovered.PerSecond/peak
-	return nil
+}
+
+// all are the levels, and what was done at them together is all that was done.
+func (o *Overload) all() []Level {
+	return append(slices.Clip(o.Levels), o.Peak, o.Tenfold, o.Recovered)
 }
 
 func (o *Overload) ended() (n int64) {
-	for _, l := range append(o.Levels, o.Tenfold, o.Recovered) {
+	for _, l := range o.all() {
 		n += l.Ended
 	}
 	return n
@@ -150,7 +169,7 @@ func (o *Overload) complete(ctx context.Context, b *bench) error {
 		return fmt.Errorf("count what has ended: %w", err)
 	}
 	o.Indexed = reply.GetCount()
-	for _, l := range append(o.Levels, o.Tenfold, o.Recovered) {
+	for _, l := range o.all() {
 		if l.Accepted != l.Ended {
 			return fmt.Errorf("%d executions were accepted of %d clients, %d have ended", l.Accepted, l.Clients, l.Ended)
 		}
@@ -161,110 +180,13 @@ func (o *Overload) complete(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// presser is a crowd of clients at work.
-type presser struct {
-	*bench
-	until                                           time.Time
-	inTime, accepted, ended, exhausted, unavailable atomic.Int64
-	latencies                                       samples
-}
-
-// crowdOf has so many clients start one execution after another for a while. Then
-// each waits for the end of what it has started.
-func (b *bench) crowdOf(ctx context.Context, clients int, during time.Duration) (Level, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	b.presses++
-	before, err := b.server.usage()
-	if err != nil {
-		return Level{}, err
-	}
-	p := &presser{bench: b, until: time.Now().Add(during)}
-	var group sync.WaitGroup
-	for c := range clients {
-		group.Go(func() {
-			for n := 0; time.Now().Before(p.until) && ctx.Err() == nil; n++ {
-				if err := p.one(ctx, fmt.Sprintf("%s-%d-%d-%d", b.prefix, b.presses, c, n)); err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
-	group.Wait()
-	if err := context.Cause(ctx); err != nil {
-		return Level{}, err
-	}
-	after, err := b.server.usage()
-	if err != nil {
-		return Level{}, err
-	}
-	return Level{
-		CPUMillis: float64((after.cpu - before.cpu).Microseconds()) / 1000 / float64(max(p.ended.Load(), 1)),
-		Clients:   clients, PerSecond: float64(p.inTime.Load()) / during.Seconds(), Latency: p.latencies.distribution(),
-		Accepted: p.accepted.Load(), Ended: p.ended.Load(), Exhausted: p.exhausted.Load(), Unavailable: p.unavailable.Load(),
-		DrainMillis: float64(max(time.Since(p.until), 0).Microseconds()) / 1000,
-	}, nil
-}
-
-// errGivenUp ends the patience of a client whose start was never accepted.
-var errGivenUp = errors.New("not accepted in time")
-
-// one runs an execution from start to result, patiently.
-func (p *presser) one(ctx context.Context, id string) error {
-	began := time.Now()
-	var run string
-	err := p.patiently(ctx, true, func() (err error) { run, err = p.start(ctx, id); return err })
-	if errors.Is(err, errGivenUp) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	p.accepted.Add(1)
-	if err := p.patiently(ctx, false, func() error { return p.result(ctx, id, run) }); err != nil {
-		return err
-	}
-	p.ended.Add(1)
-	if now := time.Now(); now.Before(p.until) {
-		p.inTime.Add(1)
-		p.latencies.add(now.Sub(began))
-	}
-	return nil
-}
-
-// What SDKs do with a call that the server could not take: the Go SDK waits 200 ms
-// first, then twice as long each time, up to 6 s, each a fifth more or less.
-const (
-	firstBackoff  = 200 * time.Millisecond
-	lastBackoff   = 6 * time.Second
-	backoffJitter = 0.2
-)
-
-// patiently repeats a call while the server is too busy for it. One that may be
-// given up is so once time is up and the server has refused it.
-func (p *presser) patiently(ctx context.Context, mayGiveUp bool, call func() error) error {
-	for backoff := firstBackoff; ; backoff = min(2*backoff, lastBackoff) {
-		err := call()
-		switch status.Code(err) {
-		case codes.ResourceExhausted:
-			p.exhausted.Add(1)
-			if mayGiveUp && time.Now().After(p.until) {
-				return errGivenUp
-			}
-		case codes.Unavailable: // it may have been accepted
-			p.unavailable.Add(1)
-		default:
-			return err
-		}
-		if err := wait(ctx, time.Duration(float64(backoff)*(1+backoffJitter*(2*rand.Float64()-1)))); err != nil {
-			return err
-		}
-	}
-}
-
 func (o *Overload) print(line func(name, format string, args ...any)) {
 	level := func(name string, l Level) {
-		line(name, "%d clients, %.0f executions/s; %s; server CPU %.3f ms each", l.Clients, l.PerSecond, l.Latency, l.CPUMillis)
+		line(name, "%d clients, %.0f executions/s; %s; CPU of the server %.3f ms each, of the client %.3f",
+			l.Clients, l.PerSecond, l.Latency, l.CPUMillis, l.ClientCPUMillis)
+		if l.Turns != nil {
+			line("turns", "%.0f executions/s", l.Turns)
+		}
 	}
 	for _, l := range o.Levels {
 		level("tried", l)
