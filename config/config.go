@@ -86,6 +86,13 @@ type Config struct {
 	// that what runs can be finished and recorded. Defaults to 256 MiB.
 	MinFreeDiskBytes uint64 `yaml:"min-free-disk-bytes"`
 
+	// MaxWaitingCalls bounds the calls of a namespace that wait at the same time
+	// (polls, results, histories, queries, updates); callers beyond it are told
+	// RESOURCE_EXHAUSTED and come again. One place in four is for the polls of
+	// workers alone. Lower it on a machine with little memory: a call that waits
+	// takes some 20 KB. Defaults to 20,000.
+	MaxWaitingCalls int `yaml:"max-waiting-calls"`
+
 	// MaxHistoryEvents and MaxHistoryBytes are where a run takes no new work
 	// (signals, updates, commands that begin something) until it completes or
 	// continues as new; what has begun is recorded up to a quarter more. A long
@@ -115,6 +122,7 @@ func Default() Config {
 		CacheRuns:        10_000,
 		StoreCacheBytes:  64 << 20,
 		MinFreeDiskBytes: 256 << 20,
+		MaxWaitingCalls:  20_000,
 		MaxHistoryEvents: 1_000_000,
 		MaxHistoryBytes:  2 << 30,
 		LogLevel:         "warn",
@@ -176,6 +184,9 @@ func (c *Config) Check() error {
 	}
 	if c.CacheRuns < 1 {
 		complain("cache-runs: must be positive")
+	}
+	if c.MaxWaitingCalls < 16 {
+		complain("max-waiting-calls: %d is less than 16", c.MaxWaitingCalls)
 	}
 	if c.MaxHistoryEvents < 100 {
 		complain("max-history-events: %d is less than 100", c.MaxHistoryEvents)

@@ -22,14 +22,14 @@ func TestCheckReportsEveryMistake(t *testing.T) {
 	c.LogLevel, c.LogFormat, c.Retention, c.CacheRuns, c.StoreCacheBytes = "loud", "xml", time.Second, 0, 1
 	c.SearchAttributes = map[string]string{"Color": "Colour"}
 	c.HTTPPort = 70000
-	c.MaxHistoryEvents, c.MaxHistoryBytes = 0, 1
+	c.MaxHistoryEvents, c.MaxHistoryBytes, c.MaxWaitingCalls = 0, 1, 0
 	c.CallbackAddresses = []string{"https://a.example.com/path"}
 	err := c.Check()
 	if err == nil {
 		t.Fatal("no mistake reported")
 	}
 	for _, name := range []string{"data:", "ip:", "ui-port:", "http-port:", "shards:", "log-level:", "log-format:",
-		"retention:", "cache-runs:", "store-cache-bytes:", "max-history-events:", "max-history-bytes:", "search-attribute Color:", "callback-address:"} {
+		"retention:", "cache-runs:", "store-cache-bytes:", "max-history-events:", "max-history-bytes:", "max-waiting-calls:", "search-attribute Color:", "callback-address:"} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("nothing about %s in\n%v", name, err)
 		}

@@ -115,12 +115,12 @@ type Options struct {
 	Registry   Registry
 	// Limits bound what requests may hold. Defaults to engine.DefaultLimits.
 	Limits *engine.Limits
-	// MaxPollsPerNamespace bounds the calls of one namespace that wait at the
+	// MaxWaitingPerNamespace bounds the calls of one namespace that wait at the
 	// same time: task polls, history long polls, queries. A caller beyond it is
-	// told RESOURCE_EXHAUSTED. Lower it on a machine with little memory (a
-	// waiting call costs some 20 KB). Defaults to 20000: a large fleet's
-	// pollers fit.
-	MaxPollsPerNamespace int
+	// told RESOURCE_EXHAUSTED. One place in four is for task polls alone. Lower it
+	// on a machine with little memory (a waiting call costs some 20 KB). Defaults
+	// to 20000: a large fleet's pollers fit.
+	MaxWaitingPerNamespace int
 	// TimeSkipping names the namespaces in which clients may have the time of
 	// workflows skipped. Defaults to none.
 	TimeSkipping []string

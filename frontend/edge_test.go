@@ -290,7 +290,7 @@ func TestDroppedPollGivesTaskBack(t *testing.T) {
 
 // A client that drops an idle poll frees its place.
 func TestDroppedPollFreesItsPlace(t *testing.T) {
-	e := newEdge(t, func(o *Options) { o.MaxPollsPerNamespace = 1 })
+	e := newEdge(t, func(o *Options) { o.MaxWaitingPerNamespace = 1 })
 	req := &workflowservice.PollActivityTaskQueueRequest{Namespace: "ns", TaskQueue: &taskqueuepb.TaskQueue{Name: "q"}}
 	ctx, cancel := context.WithTimeout(t.Context(), pollWait)
 	done := make(chan error, 1)

@@ -23,7 +23,7 @@ import (
 // maxSendBytes bounds an answer: as much as SDKs accept.
 const maxSendBytes = 128 << 20
 
-const defaultMaxPolls = 20000
+const defaultMaxWaiting = 20000
 
 // Frontend answers the API. Make one with New, bind it with Register, and call
 // Serve once the parts behind it are ready.
@@ -72,8 +72,8 @@ func New(o Options) *Frontend {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.MaxPollsPerNamespace == 0 {
-		o.MaxPollsPerNamespace = defaultMaxPolls
+	if o.MaxWaitingPerNamespace == 0 {
+		o.MaxWaitingPerNamespace = defaultMaxWaiting
 	}
 	if o.Pressure == nil {
 		o.Pressure = func() error { return nil }
@@ -81,7 +81,7 @@ func New(o Options) *Frontend {
 	f := &Frontend{
 		executions: o.Executions, queues: o.Queues, visibility: o.Visibility, registry: o.Registry,
 		callbacks: o.CallbackAddresses, timeSkipping: o.TimeSkipping, limits: o.Limits, clock: o.Clock, log: o.Log, metrics: newMetrics(o.Metrics),
-		health: health.NewServer(), waiting: newWaiting(o.MaxPollsPerNamespace), workers: newWorkers(o.Clock), pressure: o.Pressure,
+		health: health.NewServer(), waiting: newWaiting(o.MaxWaitingPerNamespace), workers: newWorkers(o.Clock), pressure: o.Pressure,
 		shards: int32(o.Shards), persistence: o.Persistence, address: o.Address, httpAddress: o.HTTPAddress,
 	}
 	f.rpcs = f.allRPCs()

@@ -305,7 +305,7 @@ func TestActivityLongPollsEndEmpty(t *testing.T) {
 
 // TestActivityLongPollsAreBounded: they count as calls that wait.
 func TestActivityLongPollsAreBounded(t *testing.T) {
-	e := newEdge(t, func(o *Options) { o.MaxPollsPerNamespace = 1 })
+	e := newEdge(t, func(o *Options) { o.MaxWaitingPerNamespace = 1 })
 	e.withStandalone(t, nothing)
 	leave, err := e.waiting.enter("ns-id")
 	if err != nil {

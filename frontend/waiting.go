@@ -20,13 +20,20 @@ const (
 	minPollTime = 2 * time.Second
 )
 
+// pollShare: one in so many places of calls that wait is for polls alone.
+const pollShare = 4
+
 // overEvery is how finely the ends of waits are told apart.
 const overEvery = 250 * time.Millisecond
 
 // waiting counts the calls that wait, by namespace, and ends them all when the
 // server drains.
 type waiting struct {
-	limit int
+	// limit bounds all calls of a namespace, and others those that are not polls of
+	// workers. What callers wait for needs the workers: were all places taken by
+	// calls for results, every poll that has brought a task would lose its place to
+	// one more of them, and nothing would go on.
+	limit, others int
 	// drained ends when the server drains; drain ends it.
 	drained context.Context
 	cancel  context.CancelFunc
@@ -42,7 +49,7 @@ type waiting struct {
 }
 
 func newWaiting(limit int) *waiting {
-	w := &waiting{limit: limit}
+	w := &waiting{limit: limit, others: limit - limit/pollShare}
 	w.drained, w.cancel = context.WithCancel(context.Background())
 	w.mu.ends = make(map[int64]chan struct{})
 	return w
@@ -58,13 +65,24 @@ func (w *waiting) drain() {
 	}
 }
 
-// enter takes a place for a waiting call; leave gives it back.
+// enter takes a place for a waiting call that is no poll; leave gives it back.
 func (w *waiting) enter(namespaceID string) (leave func(), err error) {
+	return w.take(namespaceID, w.others)
+}
+
+// enterPoll takes a place for a poll of a worker.
+func (w *waiting) enterPoll(namespaceID string) (leave func(), err error) {
+	return w.take(namespaceID, w.limit)
+}
+
+// take takes a place as long as no more than most are taken.
+func (w *waiting) take(namespaceID string, most int) (leave func(), err error) {
 	n := w.count(namespaceID)
-	if n.Add(1) <= int64(w.limit) {
-		return func() { n.Add(-1) }, nil
+	for have := n.Load(); have < int64(most); have = n.Load() {
+		if n.CompareAndSwap(have, have+1) {
+			return func() { n.Add(-1) }, nil
+		}
 	}
-	n.Add(-1)
 	return nil, &serviceerror.ResourceExhausted{
 		Cause:   enumspb.RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT,
 		Scope:   enumspb.RESOURCE_EXHAUSTED_SCOPE_NAMESPACE,

@@ -12,7 +12,6 @@ import (
 	commandpb "go.temporal.io/api/command/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/errordetails/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
@@ -138,15 +137,7 @@ func newWork(ctx context.Context, a workflowservice.WorkflowServiceClient) map[s
 // exhausted checks that an error is RESOURCE_EXHAUSTED for want of storage.
 func exhausted(t *testing.T, what string, err error) {
 	t.Helper()
-	st := status.Convert(err)
-	if st.Code() != codes.ResourceExhausted || len(st.Details()) == 0 {
-		t.Errorf("%s: %v", what, err)
-		return
-	}
-	d, _ := st.Details()[0].(*errordetails.ResourceExhaustedFailure)
-	if d.GetCause() != enumspb.RESOURCE_EXHAUSTED_CAUSE_PERSISTENCE_STORAGE_LIMIT || d.GetScope() != enumspb.RESOURCE_EXHAUSTED_SCOPE_SYSTEM {
-		t.Errorf("%s: detail %v", what, d)
-	}
+	checkExhausted(t, what, err, enumspb.RESOURCE_EXHAUSTED_CAUSE_PERSISTENCE_STORAGE_LIMIT, enumspb.RESOURCE_EXHAUSTED_SCOPE_SYSTEM)
 }
 
 // The store measures its disk at most once a second, so the tests ask until it

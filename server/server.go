@@ -206,6 +206,8 @@ func (s *Server) startCore(ctx context.Context) error {
 
 		CallbackAddresses: addresses,
 		TimeSkipping:      s.config.TimeSkipping,
+
+		MaxWaitingPerNamespace: s.config.MaxWaitingCalls,
 	})
 	return nil
 }

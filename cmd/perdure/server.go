@@ -117,6 +117,7 @@ func defineFlags(f *pflag.FlagSet, c *config.Config) {
 	f.IntVar(&c.CacheRuns, "cache-runs", d.CacheRuns, "executions kept in memory")
 	f.Int64Var(&c.StoreCacheBytes, "store-cache-bytes", d.StoreCacheBytes, "the store's own cache")
 	f.Uint64Var(&c.MinFreeDiskBytes, "min-free-disk-bytes", d.MinFreeDiskBytes, "free space below which new work is refused")
+	f.IntVar(&c.MaxWaitingCalls, "max-waiting-calls", d.MaxWaitingCalls, "calls of a namespace that wait at the same time; a quarter is for polls alone")
 	f.Int64Var(&c.MaxHistoryEvents, "max-history-events", d.MaxHistoryEvents, "events at which a run takes no new work until it continues as new")
 	f.Int64Var(&c.MaxHistoryBytes, "max-history-bytes", d.MaxHistoryBytes, "size of a history at which a run takes no new work")
 	f.StringVar(&c.LogLevel, "log-level", d.LogLevel, "debug, info, warn, error or never")
