@@ -143,6 +143,7 @@ func (c *crowd) fill(ctx context.Context, b *bench) error {
 		if err != nil {
 			return fmt.Errorf("first task of %s: %w", id, err)
 		}
+		b.firstTasks.Add(1)
 		return nil
 	})
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/api/workflowservice/v1"
+
 	"github.com/perdure/perdure/config"
 	"github.com/perdure/perdure/server"
 )
@@ -60,4 +62,27 @@ func startServer(t *testing.T) (at addresses) {
 		}
 	}
 	return at
+}
+
+// The open executions of scenario million are all there once they are filled in,
+// and those that are stirred wait for their timers.
+func TestCrowdFillsAndStirs(t *testing.T) {
+	o := Options{Scenario: "million", Address: startServer(t).grpc, Concurrency: 4}.withDefaults()
+	c := &crowd{Count: 40}
+	b, err := open(t.Context(), o, scenario{decide: join, crowd: c}, reach)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
+	c.Prefix = b.prefix
+	if err := c.fill(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.stir(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	count, err := b.api.CountWorkflowExecutions(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Namespace: b.Namespace, Query: "ExecutionStatus = 'Running'"})
+	if err != nil || count.GetCount() != 40 {
+		t.Errorf("%v are open, error %v", count, err)
+	}
 }
