@@ -275,6 +275,7 @@ type fakeQueues struct {
 	polling chan matching.PollRequest // told of each poll that begins
 	drained chan struct{}
 	down    []matching.Shutdown
+	refuses error // what polls hear instead of waiting
 }
 
 func newFakeQueues() *fakeQueues {
@@ -285,6 +286,9 @@ func newFakeQueues() *fakeQueues {
 
 func (q *fakeQueues) Poll(ctx context.Context, r matching.PollRequest) (*matching.Handover, error) {
 	q.polling <- r
+	if q.refuses != nil {
+		return nil, q.refuses
+	}
 	select {
 	case h := <-q.tasks:
 		return h, nil
