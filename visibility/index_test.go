@@ -276,3 +276,33 @@ func BenchmarkPut(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkPutOpen is of runs that take longer than changes are gathered: each is
+// put in open, and again when it has closed.
+func BenchmarkPutOpen(b *testing.B) {
+	f, err := openFile(filepath.Join(b.TempDir(), "v.db"), 1, maxVerifyBytes)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		if err := f.close(); err != nil {
+			b.Error(err)
+		}
+	}()
+	spaces := testSpaces()
+	const behind = 250
+	batch := make([]*engine.VisibilityRecord, 0, maxBatch)
+	name := func(i int) string { return fmt.Sprintf("%08d", i) }
+	for i := range b.N {
+		batch = append(batch, run(name(i), running))
+		if i >= behind {
+			batch = append(batch, run(name(i-behind), completed, func(r *engine.VisibilityRecord) { r.Version = 8 }))
+		}
+		if len(batch) >= 2*behind || i == b.N-1 {
+			if err := f.writer.put(batch, spaces); err != nil {
+				b.Fatal(err)
+			}
+			batch = batch[:0]
+		}
+	}
+}

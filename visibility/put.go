@@ -25,7 +25,8 @@ type valueRow [3]driver.Value
 //
 // Most runs are new to the index: their rows are put in many at a time, without
 // looking whether one is there. Where fewer came in than were put in, some were
-// there, and each is looked up.
+// there, and each is looked up. So rows that are known to be there are kept apart
+// and changed one by one: a single one among sixteen had all of them looked up.
 func (w *writer) put(records []*engine.VisibilityRecord, namespaces Namespaces) error {
 	err := w.transaction(func() error {
 		p := putting{writer: w, namespaces: namespaces}
@@ -63,6 +64,11 @@ func (p *putting) add(r *engine.VisibilityRecord) error {
 	made, err := makeRow(namespace, r)
 	if err != nil {
 		return err
+	}
+	if id, there := p.open[r.Run.RunID]; there {
+		if changed, err := p.change(id, r, &made); err != nil || changed {
+			return err
+		}
 	}
 	p.records, p.rows = append(p.records, r), append(p.rows, made)
 	if len(p.rows) < rowsAtOnce {
@@ -108,6 +114,7 @@ func (p *putting) putRows(insert *stmt, n int) error {
 				continue
 			}
 		}
+		p.note(r, id)
 		if err := p.addValues(id, r, p.rows[i][rowNamespace].(int64)); err != nil {
 			return err
 		}
@@ -129,13 +136,32 @@ func (p *putting) renew(r *row, from, last int64) (id int64, err error) {
 	case id >= from && id <= last:
 		return id, nil
 	}
+	changed, err := p.replace(id, r)
+	if err != nil || !changed {
+		return 0, err
+	}
+	return id, nil
+}
+
+// change gives a row that is there new content; false if that has to be looked into.
+func (p *putting) change(id int64, r *engine.VisibilityRecord, made *row) (bool, error) {
+	changed, err := p.replace(id, made)
+	if err != nil || !changed {
+		return false, err
+	}
+	p.note(r, id)
+	return true, p.addValues(id, r, made[rowNamespace].(int64))
+}
+
+// replace replaces the content of a row by one that is newer, without values.
+func (p *putting) replace(id int64, r *row) (bool, error) {
 	p.update.begin()
 	p.update.add(r[:]...)
 	p.update.add(id)
 	if _, changed, err := p.update.run(); err != nil || changed == 0 {
-		return 0, err
+		return false, err
 	}
-	return id, p.removeValues.exec(id)
+	return true, p.removeValues.exec(id)
 }
 
 func (w *writer) delete(namespace int64, r *engine.VisibilityRecord) error {
@@ -143,6 +169,7 @@ func (w *writer) delete(namespace int64, r *engine.VisibilityRecord) error {
 	if err != nil || !found {
 		return err
 	}
+	delete(w.open, r.Run.RunID)
 	if err := w.removeValues.exec(id); err != nil {
 		return err
 	}

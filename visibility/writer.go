@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/perdure/perdure/engine"
 )
 
 // writer puts rows into a file. It belongs to the indexer's goroutine.
@@ -22,6 +24,10 @@ type writer struct {
 	// Forgotten when a transaction fails: it may have made some of them.
 	namespaces map[string]int64
 	fields     map[fieldKey]int64
+	// open has the rows of runs that were put in and are open, by run id: most of
+	// those that change did so a moment ago. Bounded, and a hint only: what is not
+	// here is looked up. Likewise forgotten, since ids are given out again.
+	open map[string]int64
 
 	// written counts what it has done.
 	written written
@@ -57,6 +63,22 @@ func newWriter(c *conn) (*writer, error) {
 func (w *writer) forget() {
 	w.namespaces = make(map[string]int64)
 	w.fields = make(map[fieldKey]int64)
+	w.open = make(map[string]int64)
+}
+
+// maxOpen bounds writer.open: about 2 MB.
+const maxOpen = 16_384
+
+// note remembers the row of a run that may change again.
+func (w *writer) note(r *engine.VisibilityRecord, id int64) {
+	if closed(r.Status) {
+		delete(w.open, r.Run.RunID)
+		return
+	}
+	if len(w.open) >= maxOpen {
+		clear(w.open)
+	}
+	w.open[r.Run.RunID] = id
 }
 
 func (w *writer) closeStatements() (err error) {
