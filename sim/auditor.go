@@ -40,6 +40,13 @@ type auditor struct {
 	// retimed are ids whose activities somebody has given other time-outs: their
 	// history does not say which.
 	retimed map[engine.ID]bool
+	// forgets are ids of whose activities somebody may have asked to forget what was
+	// reported.
+	forgets map[engine.ID]bool
+	// attempts are the latest that were handed out of each activity.
+	attempts map[activityKey]attempt
+	// asked are the requests to start a workflow, by their id.
+	asked map[string]*workflowservice.StartWorkflowExecutionRequest
 
 	acknowledged, checked int
 }
@@ -67,7 +74,8 @@ type fact struct {
 func newAuditor(w *world) *auditor {
 	return &auditor{
 		world: w, completions: map[string]bool{}, endings: map[activityKey]string{}, starts: map[activityKey]int64{},
-		beats: map[activityKey]beat{}, taskStarts: map[activityKey]int64{}, deleted: map[engine.ID]bool{}, retimed: map[engine.ID]bool{},
+		beats: map[activityKey]beat{}, taskStarts: map[activityKey]int64{}, deleted: map[engine.ID]bool{}, retimed: map[engine.ID]bool{}, forgets: map[engine.ID]bool{}, attempts: map[activityKey]attempt{},
+		asked: map[string]*workflowservice.StartWorkflowExecutionRequest{},
 	}
 }
 
@@ -218,6 +226,7 @@ func (a *auditor) handed(started any) {
 		if state != nil && state.Activities[key.id] != nil && state.Activities[key.id].Stamp < t.Token.Stamp {
 			a.broken("I1: %s is handed out before its start is durable", describe(t))
 		}
+		a.activityHanded(t)
 	}
 }
 

@@ -154,6 +154,7 @@ func (s *singles) handedEager(t *standalone.Started) {
 }
 
 func (s *singles) durable(t *standalone.Started) {
+	s.aloneHanded(t)
 	if state := s.stateOf(s.present(), t.Run); state != nil && state.Activity.Stamp < t.Token().Stamp {
 		s.broken("I1: %s is handed out before its start is durable", describe(t))
 	}
@@ -184,6 +185,7 @@ func (s *singles) settle(x *single, stored []store.Entry) {
 	}
 	if x.atRest && sameRows(x.stored, stored) {
 		x.lastly = s.now
+		s.disk.checkPunctual(x.key, x.state.NextDeadline(), x.tell)
 		return
 	}
 	loader := record.NewStandaloneLoader(x.key)
@@ -221,7 +223,7 @@ func (x *single) compare() string {
 	case !run.Open() && run.Info.DeleteAt.IsZero():
 		return "it is closed, and will never be forgotten"
 	}
-	return ""
+	return x.checkOutcome()
 }
 
 // mayBeGone reports whether a run was to be deleted by now.

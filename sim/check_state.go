@@ -16,6 +16,9 @@ func (l *life) compare() string {
 	if run.Open() == l.closed {
 		return fmt.Sprintf("I2: the state says %v, the history is closed: %v", run.Info.Status, l.closed)
 	}
+	if !run.Open() && run.Info.DeleteAt.IsZero() {
+		return "it is closed, and will never be forgotten"
+	}
 	if wrong := l.compareUpdates(); wrong != "" || !run.Open() {
 		return wrong
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
+
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/record"
 )
@@ -45,6 +47,7 @@ func (o *observer) checkOffers(wanted map[string]bool, run engine.RunKey, offers
 // checkWoken: the row of a run is never later than what it has to be woken for
 // (I7).
 func (o *observer) checkWoken(run engine.RunKey, next, armed time.Time, tell func() string) {
+	o.checkPunctual(run, next, tell)
 	rows := o.due[run]
 	if len(rows) > 1 {
 		o.broken("I7: %s has %d deadline rows", short(run), len(rows))
@@ -60,6 +63,49 @@ func (o *observer) checkWoken(run engine.RunKey, next, armed time.Time, tell fun
 	}
 	if !armed.Equal(rows[0]) {
 		o.broken("I7: the row of %s says %v, its state %v", short(run), rows[0].Sub(epoch), armed.Sub(epoch))
+	}
+}
+
+// patience is how long after its time something comes at the latest, with no
+// trouble in between: a shard may be opened again, or a read tried again.
+const patience = time.Minute
+
+// checkPunctual: a run is woken when it is to be (I7).
+func (o *observer) checkPunctual(run engine.RunKey, next time.Time, tell func() string) {
+	if p := o.process; next.IsZero() || p == nil || p.stopping || p.driver.Full() || p.driver.Err() != nil {
+		return
+	}
+	if since := latest(next, latest(o.trouble, o.process.began)); o.now.Sub(since) > patience {
+		o.broken("I7: %s was to be woken at %v, and is not:\n%s", short(run), next.Sub(epoch), tell())
+	}
+}
+
+// resetter is who ends a run that a reset takes the place of.
+const resetter = "history-resetter"
+
+// checkOrphans: what is to become of a child when its parent ends has become of it
+// a while later (I8). One that ends because of a reset tells nobody.
+func (o *observer) checkOrphans() {
+	for _, l := range o.order {
+		if l.state == nil || l.state.Open() || l.skips || len(l.state.Children) == 0 {
+			continue
+		}
+		closed := l.events[len(l.events)-1]
+		if o.now.Sub(latest(closed.EventTime.AsTime(), o.trouble)) < patience || o.process == nil ||
+			closed.GetWorkflowExecutionTerminatedEventAttributes().GetIdentity() == resetter {
+			continue
+		}
+		for _, id := range sortedNumbers(l.state.Children) {
+			c := l.state.Children[id]
+			child := o.lives[engine.RunKey{ID: idOf(c.WorkflowID), RunID: c.RunID}]
+			if c.StartedEventID == 0 || child == nil || child.state == nil || !child.state.Open() {
+				continue
+			}
+			if c.ParentClosePolicy == enumspb.PARENT_CLOSE_POLICY_TERMINATE ||
+				c.ParentClosePolicy == enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL && !child.state.Info.CancelRequested {
+				o.broken("I8: %s has ended, and its child %s has not heard of it (%v):\n%s%s", short(l.key), short(child.key), c.ParentClosePolicy, l.tell(), child.tell())
+			}
+		}
 	}
 }
 

@@ -74,9 +74,10 @@ func (w *world) idle() {
 	}
 	w.passUntil("answer a query", func() bool { return answered == idleRuns })
 	for n := range idleRuns {
+		name := w.unique(endSignal)
 		w.insist(idleID(n), "end", &workflow.Signal{Request: &workflowservice.SignalWorkflowExecutionRequest{
 			Namespace: namespaceName, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: idleID(n)},
-			SignalName: w.unique(endSignal), RequestId: w.unique("request"),
+			SignalName: name, Input: payloads(name), RequestId: w.unique("request"),
 		}})
 	}
 	w.passUntil("end", w.disk.quiet)

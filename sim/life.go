@@ -29,8 +29,10 @@ type life struct {
 	atRest bool
 	// shared: what it has in common with the base of its reset was compared;
 	// replayed: so many events were replayed and compared with the state.
+	// begun: how it began was compared with what it was asked for.
 	shared   bool
 	replayed int
+	begun    bool
 	course
 }
 

@@ -91,11 +91,11 @@ func (e *episode) input(c linear.Call) engine.Input {
 		return &workflow.SignalWithStart{Request: &workflowservice.SignalWithStartWorkflowExecutionRequest{
 			Namespace: namespaceName, WorkflowId: e.id.Name, WorkflowType: &commonpb.WorkflowType{Name: hotType},
 			TaskQueue: hotQueue(), Identity: "client", RequestId: c.Request, WorkflowTaskTimeout: durationpb.New(5 * time.Second),
-			WorkflowIdConflictPolicy: c.Conflict, WorkflowIdReusePolicy: c.Reuse, SignalName: signal,
+			WorkflowIdConflictPolicy: c.Conflict, WorkflowIdReusePolicy: c.Reuse, SignalName: signal, SignalInput: payloads(signal),
 		}}
 	case linear.Signal:
 		return &workflow.Signal{Request: &workflowservice.SignalWorkflowExecutionRequest{
-			Namespace: namespaceName, WorkflowExecution: execution, SignalName: signal, Identity: "client", RequestId: c.Request,
+			Namespace: namespaceName, WorkflowExecution: execution, SignalName: signal, Input: payloads(signal), Identity: "client", RequestId: c.Request,
 		}}
 	case linear.Cancel:
 		return &workflow.RequestCancel{Request: &workflowservice.RequestCancelWorkflowExecutionRequest{
@@ -136,7 +136,7 @@ func updateInput(id, updateID, requestID string) *workflow.UpdateWorkflow {
 	return &workflow.UpdateWorkflow{Request: &workflowservice.UpdateWorkflowExecutionRequest{
 		Namespace: namespaceName, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id},
 		Request: &updatepb.Request{Meta: &updatepb.Meta{UpdateId: updateID, Identity: "client"},
-			Input: &updatepb.Input{Name: "change"}, RequestId: requestID},
+			Input: &updatepb.Input{Name: "change", Args: payloads(updateID)}, RequestId: requestID},
 	}}
 }
 

@@ -76,6 +76,9 @@ func (p *process) Return(_ *engine.Message, hear func(lost bool)) {
 // server: whether the answer arrives makes no difference to the promise.
 func (w *world) submit(id engine.ID, runID string, in engine.Input, done func(reply any, err error)) {
 	send := func(p *process, answer func(any, error)) {
+		w.auditor.asks(in)
+		w.auditor.forgetting(id, in)
+		toCancel := w.auditor.toCancel(id, runID, in)
 		p.load.pending++
 		p.host.Submit(id, runID, in, func(reply any, err error) {
 			if p.dead {
@@ -83,6 +86,9 @@ func (w *world) submit(id engine.ID, runID string, in engine.Input, done func(re
 			}
 			p.load.pending--
 			w.auditor.answered(id, runID, in, reply, err)
+			if toCancel {
+				w.auditor.toldOfCancel(id, in, reply, err)
+			}
 			answer(reply, err)
 		})
 		p.accepted()

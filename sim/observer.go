@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -114,6 +115,7 @@ func (o *observer) look(img *memstore.Image) {
 	o.checkTasks()
 	o.checkSignals()
 	o.checkChildren()
+	o.checkOrphans()
 }
 
 // owner is the whole name of a run that a row names by its run id alone; a row
@@ -183,7 +185,7 @@ func (o *observer) readHistory(l *life, first int64, value []byte) {
 		}
 		l.events = append(l.events, ev)
 		o.played.event(ev.EventType)
-		if wrong := l.add(ev); wrong != "" {
+		if wrong := cmp.Or(l.add(ev), l.checkContent(ev)); wrong != "" {
 			o.broken("%s of %s, event %d:\n%s", wrong, short(l.key), ev.EventId, l.tell())
 		}
 		if !copied {
@@ -209,6 +211,7 @@ func (o *observer) settle(l *life, stored []store.Entry, rows int) {
 	}
 	if l.atRest && sameRows(l.stored, stored) {
 		l.lastly = o.now
+		o.checkPunctual(l.key, l.state.NextDeadline(), l.tell)
 		return
 	}
 	loader := record.NewLoader(l.key)
@@ -229,6 +232,7 @@ func (o *observer) settle(l *life, stored []store.Entry, rows int) {
 	}
 	o.checkPaused(l)
 	o.checkReset(l)
+	o.checkBeginning(l)
 	o.checkReplay(l)
 	l.stored, l.atRest = stored, !state.Open() && !pending(state.Callbacks)
 }

@@ -15,6 +15,7 @@ import (
 // process is one life of the server, from its start to its crash.
 type process struct {
 	world   *world
+	began   time.Time
 	dead    bool
 	driver  *memstore.Driver
 	matcher *matching.Matcher
@@ -34,7 +35,7 @@ func (w *world) boot() { w.bootOn(w.openDisk()) }
 // bootOn starts it on an open database, whoever owns its shards.
 func (w *world) bootOn(driver *memstore.Driver) {
 	w.lives++
-	p := &process{world: w, driver: driver, bounds: drawBounds(w.schedule), load: load{played: w.played}}
+	p := &process{world: w, began: w.now, driver: driver, bounds: drawBounds(w.schedule), load: load{played: w.played}}
 	p.matcher = matching.New(matching.Options{
 		Clock:       processClock{p},
 		Spawn:       p.spawn,

@@ -65,9 +65,10 @@ func (w *world) insistOnReset(base engine.RunKey, in *workflow.ResetWorkflow) {
 
 // drawPostReset is what is to follow a reset.
 func (w *world) drawPostReset() []*workflowpb.PostResetOperation {
+	name := w.unique("signal")
 	return []*workflowpb.PostResetOperation{
 		{Variant: &workflowpb.PostResetOperation_SignalWorkflow_{SignalWorkflow: &workflowpb.PostResetOperation_SignalWorkflow{
-			SignalName: w.unique("signal"), Input: payloads("after"), Header: header("client"), Links: w.drawLinks()}}},
+			SignalName: name, Input: payloads(name), Header: header("client"), Links: w.drawLinks()}}},
 		{Variant: &workflowpb.PostResetOperation_UpdateWorkflowOptions_{UpdateWorkflowOptions: &workflowpb.PostResetOperation_UpdateWorkflowOptions{
 			WorkflowExecutionOptions: w.drawWorkflowOptions(), UpdateMask: &fieldmaskpb.FieldMask{Paths: w.drawWorkflowPaths()}}}},
 	}

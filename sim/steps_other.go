@@ -98,7 +98,7 @@ func otherStep(p *past, name string, st step, namespace string) ([]*commandpb.Co
 			Namespace: namespace, WorkflowId: to.WorkflowId, Control: name})}, false
 	}
 	return []*commandpb.Command{signalExternal(&commandpb.SignalExternalWorkflowExecutionCommandAttributes{
-		Namespace: namespace, Execution: to, SignalName: fmt.Sprint("from-", p.run, "-", name), Control: name})}, false
+		Namespace: namespace, Execution: to, SignalName: fmt.Sprint("from-", p.run, "-", name), Control: name, Input: payloads(name)})}, false
 }
 
 // farStep sends something to who cannot take it, or to the workflow itself.
@@ -118,5 +118,5 @@ func farStep(p *past, name string, st step) ([]*commandpb.Command, bool) {
 			Namespace: namespaceName, WorkflowId: to.WorkflowId, RunId: to.RunId, Control: name, ChildWorkflowOnly: only})}, false
 	}
 	return []*commandpb.Command{signalExternal(&commandpb.SignalExternalWorkflowExecutionCommandAttributes{
-		Namespace: namespaceName, Execution: to, SignalName: fmt.Sprint("from-", p.run, "-", name), Control: name, ChildWorkflowOnly: only})}, false
+		Namespace: namespaceName, Execution: to, SignalName: fmt.Sprint("from-", p.run, "-", name), Control: name, Input: payloads(name), ChildWorkflowOnly: only})}, false
 }

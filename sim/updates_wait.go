@@ -44,7 +44,7 @@ func (w *world) updateRequest(id string) *workflowservice.UpdateWorkflowExecutio
 		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id},
 		Request: &updatepb.Request{
 			Meta:  &updatepb.Meta{UpdateId: updateID, Identity: "client"},
-			Input: &updatepb.Input{Name: "change"},
+			Input: &updatepb.Input{Name: "change", Args: payloads(updateID)},
 			// The same update again, with callbacks of its own, joins the first.
 			RequestId: w.unique("request"), CompletionCallbacks: w.drawCallbacks(),
 		},
@@ -92,6 +92,7 @@ func (w *world) updateWithStart(id string) {
 	w.converse(w.between(time.Second, time.Minute), func(c *caller, p *process) {
 		patience, left := w.patience()
 		in := &workflow.UpdateWithStart{Start: start, Update: update, Poller: engine.Poller{Identity: "client"}}
+		w.auditor.asks(in)
 		reply, err := p.host.UpdateWithStart(c, idOf(id), in, patience)
 		if reply == nil {
 			w.updateWasTold(c, "", 0, false, nil, err)

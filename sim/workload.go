@@ -182,16 +182,19 @@ func (w *world) startRequest(id string) *workflowservice.StartWorkflowExecutionR
 func (w *world) drawType() string { return typeOf(w.chance.Uint64N(1000), 0, 2) }
 
 func (w *world) signal(id string) {
+	name := w.unique("signal")
 	w.insist(id, "signal", &workflow.Signal{Request: &workflowservice.SignalWorkflowExecutionRequest{
 		Namespace:         namespaceName,
 		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id},
-		SignalName:        w.unique("signal"),
+		SignalName:        name,
+		Input:             payloads(name),
 		Identity:          "client",
 		RequestId:         w.unique("request"),
 	}})
 }
 
 func (w *world) signalWithStart(id string) {
+	name := w.unique("signal")
 	w.insist(id, "signal with start", &workflow.SignalWithStart{Request: &workflowservice.SignalWithStartWorkflowExecutionRequest{
 		Namespace:           namespaceName,
 		WorkflowId:          id,
@@ -199,7 +202,8 @@ func (w *world) signalWithStart(id string) {
 		TaskQueue:           &taskqueuepb.TaskQueue{Name: workflowQueueName, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
 		Identity:            "client",
 		RequestId:           w.unique("request"),
-		SignalName:          w.unique("signal"),
+		SignalName:          name,
+		SignalInput:         payloads(name),
 		WorkflowTaskTimeout: durationpb.New(5 * time.Second),
 		Header:              header("client"), Memo: memo("client"), SearchAttributes: attributes(w.chance), Links: w.drawLinks(),
 		WorkflowIdReusePolicy: enumspb.WorkflowIdReusePolicy(w.chance.IntN(4)),
