@@ -104,3 +104,22 @@ func TestFormerParentDoesNotComeBack(t *testing.T) {
 		t.Errorf("an old message has made %v the parent again", parent)
 	}
 }
+
+// The same when the first message comes only once the child belongs to the run in
+// the first one's place, which has started it.
+func TestOvertakenParentDoesNotAdopt(t *testing.T) {
+	w := newWorld(t)
+	script(t, w, "start order", "poll orders", "complete order", "\tstart-child kid")
+	first := w.messages[0]
+	w.messages = nil
+	script(t, w, "signal order hello", "poll orders", "reset order at=8")
+	w.handOver(&w.messages[0])
+	second := w.runs[w.current["kid"]].Start.Parent.Run
+	if second == first.From {
+		t.Fatalf("the child that %v has started belongs to %v", w.messages[0].From, second)
+	}
+	w.handOver(&first)
+	if parent := w.runs[w.current["kid"]].Start.Parent.Run; parent != second {
+		t.Errorf("a message that was overtaken has made %v the parent, which is %v", parent, second)
+	}
+}

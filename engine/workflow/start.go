@@ -122,6 +122,9 @@ func adoption(env *engine.Env, current *Run, in *StartWorkflow) *Change {
 	if in.Child == nil || !current.Open() || current.Start.Parent == nil || current.Start.Parent.was(in.Child.From) {
 		return nil
 	}
+	if !in.Child.Inherited() {
+		return nil // it is the first that ever sent it, and its message was overtaken: whoever the parent is has taken its place
+	}
 	d := newDraft(current.own(env), current)
 	d.adoptedBy(in.Child.From)
 	return d.finish()
