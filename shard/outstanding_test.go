@@ -166,6 +166,37 @@ func TestFeedHasOneRowForARun(t *testing.T) {
 	}
 }
 
+// A clean stop does not wait for the index: what it has not acknowledged by then is
+// left in the feed, given again by the next start, and removed once it has it. What
+// it had acknowledged just before is not given again.
+func TestFeedLeftByAStopIsClearedByTheNextStart(t *testing.T) {
+	w := newWorld(t)
+	const all, heard = 26, 10
+	for i := range all {
+		id := fmt.Sprint("w", i)
+		w.do(id, "", startOf(id))
+	}
+	for _, e := range w.feed.entries[:heard] {
+		w.host.FeedDone([]FeedPosition{{e.Slot, e.Seq}})
+	}
+	w.await(func() {
+		if err := w.host.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	w.crash() // of a server that had stopped
+	if left, given := len(w.rows(store.FamilyFeed)), len(w.feed.entries); left != all-heard || given != all-heard {
+		t.Fatalf("after a stop there are %d rows, and %d changes are given again; %d are not acknowledged", left, given, all-heard)
+	}
+	for _, e := range w.feed.entries {
+		w.host.FeedDone([]FeedPosition{{e.Slot, e.Seq}})
+	}
+	w.advance(2 * time.Second)
+	if left := w.rows(store.FamilyFeed); len(left) != 0 {
+		t.Errorf("the index has everything, and the feed has %d rows", len(left))
+	}
+}
+
 // What an older release has left, a row for each change, is given and removed.
 func TestNumberedFeedIsRead(t *testing.T) {
 	w := newWorld(t)
