@@ -66,6 +66,8 @@ var Checks = map[string]Check{
 	"namespace-twice":   {Damage, "", "Two namespaces have one name.", inspect},
 	"namespace-deleted": {Note, "", "Executions belong to a namespace that was deleted. The server removes them in the background.", nothing},
 
+	"index-ahead": {Damage, "I1", "The visibility index has seen a later state of a run than the store has: the store has lost its newest changes, or is older than the index.", restore},
+
 	"index-missing": {Note, "", "There is no whole visibility index. The server builds it at the next start.", nothing},
 	"index-damaged": {Rebuild, "I10", "The visibility index is damaged. The server builds it anew at the next start, or when it meets the damage.", rebuildIndex},
 	"index-differs": {Rebuild, "I10", "The visibility index does not show what the executions are.", rebuildIndex},

@@ -356,6 +356,14 @@ var harms = map[string]struct {
 			}
 		})
 	}, `"started"`},
+	"index-ahead": {func(p *patient) {
+		p.operate(func(p *patient) {
+			run := p.of("waiting")
+			older := *run.Info
+			older.Transitions--
+			p.change(run, &workflow.Change{Info: &older})
+		})
+	}, `"waiting"`},
 	"index-missing": {func(p *patient) { p.must(os.Remove(filepath.Join(p.dir, "visibility.db"))) }, "visibility.db"},
 	"index-damaged": {func(p *patient) { p.must(os.Truncate(filepath.Join(p.dir, "visibility.db"), 9000)) }, "visibility.db"},
 	"index-differs": {func(p *patient) { p.query("DELETE FROM run WHERE workflow_id = 'waiting'") }, `"waiting"`},

@@ -52,18 +52,26 @@ func (e *examiner) compareIndex(s *slot) error {
 		}
 	}
 	for _, r := range s.sorted() {
-		if r.loaded == nil || s.feed[r.key] != nil {
+		if r.loaded == nil {
 			continue
 		}
 		entry, ok, err := e.index.Find(e.ctx, r.key)
 		if err != nil {
 			return err
 		}
+		state := r.loaded.VisibilityRecord()
+		if ok && entry.Version > state.Version {
+			e.report.find("index-ahead", e.name(r.key), "its row in the index is of version %d, its state of version %d", entry.Version, state.Version)
+			continue
+		}
+		if s.feed[r.key] != nil {
+			continue
+		}
 		if !ok {
 			e.report.find("index-differs", e.name(r.key), "it has no row in the index, and the feed does not bring one")
 			continue
 		}
-		if same, err := entry.Shows(r.loaded.VisibilityRecord()); err != nil || !same {
+		if same, err := entry.Shows(state); err != nil || !same {
 			e.report.find("index-differs", e.name(r.key), "its row in the index, of version %d, says something else than its state", entry.Version)
 		}
 	}
