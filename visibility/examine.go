@@ -97,6 +97,14 @@ func (e *Examination) open(ctx context.Context, name string) error {
 	return err
 }
 
+// Epoch is that of the newest owner of any slots whose changes the index has: the
+// upper half of a sequence.
+func (e *Examination) Epoch(ctx context.Context) (epoch uint64, err error) {
+	var sequence sql.NullInt64
+	err = e.db.QueryRowContext(ctx, "SELECT max(sequence) FROM position").Scan(&sequence)
+	return uint64(sequence.Int64) >> 32, err //nolint:gosec // sequences are positive
+}
+
 // Close gives the index up.
 func (e *Examination) Close() (err error) {
 	if e.db != nil {
