@@ -38,4 +38,16 @@ var activityBugs = []bug{
 		name: "start-repeated", what: "a repeated start of a standalone activity starts another", hunter: bySim,
 		edits: []edit{{"engine/standalone/start.go", `return id != "" && (id == r.Start.RequestID ||`, `return id == "-" && (id == r.Start.RequestID ||`}},
 	},
+	{
+		name: "result-lost", what: "an activity completes, and its workflow does not get the result", hunter: bySim,
+		edits: []edit{{"engine/workflow/event_activity_closed.go", "Result:           o.Result,", ""}},
+	},
+	{
+		name: "retry-at-once", what: "a retry does not wait as its policy says", hunter: bySim,
+		edits: []edit{{"engine/activity/attempt.go", "next.DueTime = env.Now.Add(interval)", "next.DueTime = env.Now"}},
+	},
+	{
+		name: "cancel-not-told", what: "a worker that heartbeats is not told of a cancellation", hunter: bySim,
+		edits: []edit{{"engine/workflow/activity_task.go", "\t\tCancelRequested: heard.CancelRequested,\n", ""}},
+	},
 }

@@ -107,4 +107,8 @@ var shardBugs = []bug{
 		name: "time-of-other-shards", what: "a start with another number of shards forgets the time of some runs, should the clock be behind", hunter: bySim,
 		edits: []edit{{"shard/host.go", "\tagreeOnTime(opened)\n", ""}},
 	},
+	{
+		name: "deadlines-late", what: "what is due comes ten minutes late, unless something else happens", hunter: bySim,
+		edits: []edit{{"shard/alarm.go", "\t\tsooner(due)\n", "\t\tsooner(due.Add(600e9))\n"}},
+	},
 }

@@ -80,4 +80,28 @@ var workflowBugs = []bug{
 		name: "cancel-forgotten", what: "a request to cancel is acknowledged and dropped while a worker has the workflow task", hunter: bySim,
 		edits: []edit{{"engine/workflow/signal.go", "if !d.isOpen() || d.info.CancelRequested {", "if !d.isOpen() || d.info.CancelRequested || d.taskStarted() {"}},
 	},
+	{
+		name: "signal-input-lost", what: "a signal comes without what was sent with it", hunter: bySim,
+		edits: []edit{{"engine/workflow/signal.go", "Input:                     s.input,", ""}},
+	},
+	{
+		name: "child-result-lost", what: "a parent hears of its child's end, and not of its result", hunter: bySim,
+		edits: []edit{{"engine/workflow/child_closed.go", "Result:    last.GetWorkflowExecutionCompletedEventAttributes().GetResult(),", ""}},
+	},
+	{
+		name: "next-run-input-lost", what: "a run that continues another does not get its input", hunter: bySim,
+		edits: []edit{{"engine/workflow/successor.go", "a.Input = next.input", "_ = next"}},
+	},
+	{
+		name: "child-left-behind", what: "children do not hear that their parent has ended", hunter: bySim,
+		edits: []edit{{"engine/workflow/close_pending.go", "d.sendParentClosed(c, c.RunID, c.ParentClosePolicy)", "_ = c"}},
+	},
+	{
+		name: "kept-for-good", what: "a closed run is never forgotten", hunter: bySim,
+		edits: []edit{{"engine/workflow/close.go", "if d.env.Namespace.Retention > 0 {", "if d.env.Namespace.Retention < 0 {"}},
+	},
+	{
+		name: "former-parent-back", what: "a child goes to the run that was reset, whose start message was overtaken", hunter: hunter{sim: 300, tests: "./engine/workflow ParentDoesNot"},
+		edits: []edit{{"engine/workflow/start.go", "if !in.Child.Inherited() {", "if false {"}},
+	},
 }
