@@ -172,6 +172,9 @@ func (w *world) heal() {
 	if w.process == nil {
 		w.boot()
 	}
+	if w.process.driver.Full() {
+		w.trouble = w.now // what it could not write it has forgotten
+	}
 	w.process.driver.SetFull(false)
 	w.linearity.finish()
 	// A callback may wait for an hour, and a workflow sleeps for days. Who waits
