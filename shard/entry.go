@@ -1,7 +1,9 @@
 package shard
 
 import (
+	"cmp"
 	"container/list"
+	"slices"
 	"time"
 
 	"github.com/perdure/perdure/engine"
@@ -152,18 +154,32 @@ func (s *shard) evict(e *entry) bool {
 		return false
 	}
 	free := true
-	for _, h := range e.runs {
+	runs := e.inOrder()
+	for _, h := range runs {
 		free = s.release(h) && free
 	}
 	if !free {
 		return false
 	}
-	for _, h := range e.runs {
+	for _, h := range runs {
 		s.leave(h)
 	}
 	s.recent.remove(e)
 	delete(s.entries, e.id)
 	return true
+}
+
+// inOrder are the runs in memory in a fixed order: what a simulated world does
+// must follow from its seed alone.
+func (e *entry) inOrder() []*held {
+	runs := make([]*held, 0, 4) // on the stack, nearly always
+	for _, h := range e.runs {
+		runs = append(runs, h)
+	}
+	if len(runs) > 1 {
+		slices.SortFunc(runs, func(a, b *held) int { return cmp.Compare(a.key.RunID, b.key.RunID) })
+	}
+	return runs
 }
 
 // release reports whether the run may leave memory now, and does what it takes

@@ -76,8 +76,10 @@ type shard struct {
 	unfed map[engine.RunKey]uint64
 
 	watching int // watchers of all runs
-	reading  int
-	readers  []func(ctx context.Context)
+	// watcherNo is that of the last who came.
+	watcherNo uint64
+	reading   int
+	readers   []func(ctx context.Context)
 
 	deadlines deadlines
 	backlog   backlog
@@ -318,7 +320,7 @@ func (s *shard) dropEntries(l *list.List, fault error) {
 		for _, r := range e.waiting {
 			s.finish(r, nil, fault)
 		}
-		for _, h := range e.runs {
+		for _, h := range e.inOrder() {
 			s.dropWatchers(h, fault)
 			s.dropQueries(h)
 			s.dropUpdates(h)

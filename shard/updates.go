@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync/atomic"
 
@@ -264,8 +265,8 @@ func tellWaiters(done, others []*updateWaiter, n workflow.UpdateNews) {
 
 // dropUpdates fails those who wait for updates of a run whose shard is finished.
 func (s *shard) dropUpdates(h *held) {
-	for _, waiters := range h.updates {
-		for _, w := range waiters {
+	for _, id := range slices.Sorted(maps.Keys(h.updates)) {
+		for _, w := range h.updates[id] {
 			w.result <- updateResult{err: errUpdateLost}
 		}
 	}

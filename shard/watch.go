@@ -1,8 +1,11 @@
 package shard
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/standalone"
@@ -25,6 +28,9 @@ type watcher struct {
 	leaves bool
 	// left: the caller does not wait any more. Set and read on the loop.
 	left bool
+	// no is the watcher's place among those of a shard: they are told in the order
+	// they came.
+	no uint64
 }
 
 // ErrOver is the answer to one who waits until their time is over: what they wait
@@ -110,6 +116,8 @@ func (s *shard) watch(h *held, w *watcher) {
 		return
 	}
 	s.watching++
+	s.watcherNo++
+	w.no = s.watcherNo
 	if h.watchers == nil {
 		h.watchers = make(map[*watcher]struct{})
 	}
@@ -149,11 +157,20 @@ func (s *shard) removeWatcher(h *held, w *watcher) {
 	}
 }
 
+// inOrder are the run's watchers, those first who came first: what a simulated
+// world does must follow from its seed alone.
+func (h *held) inOrder() []*watcher {
+	if len(h.watchers) == 0 {
+		return nil
+	}
+	return slices.SortedFunc(maps.Keys(h.watchers), func(a, b *watcher) int { return cmp.Compare(a.no, b.no) })
+}
+
 // wakeWatchers tells those who have waited for what is now durable, and reports
 // whether any of them will be back for more: for the run, if they have not read
 // it, or for the last event of a workflow.
 func (s *shard) wakeWatchers(h *held) (back bool) {
-	for w := range h.watchers { // their order is of no consequence
+	for _, w := range h.inOrder() {
 		if s.tell(h, w) {
 			s.removeWatcher(h, w)
 			back = back || w.read == nil || !w.leaves && h.key.Archetype == engine.ArchetypeWorkflow
@@ -163,7 +180,7 @@ func (s *shard) wakeWatchers(h *held) (back bool) {
 }
 
 func (s *shard) dropWatchers(h *held, fault error) {
-	for w := range h.watchers {
+	for _, w := range h.inOrder() {
 		s.removeWatcher(h, w)
 		w.done(fault)
 	}
