@@ -70,7 +70,10 @@ type StateKey struct {
 }
 
 // Key is the stored form. Panics on a Part that is none: that is a bug.
-func (k StateKey) Key() store.Key {
+func (k StateKey) Key() store.Key { return k.in(SlotOf(k.Run.ID)) }
+
+// in is Key with the execution's slot, which takes a walk through its id to find.
+func (k StateKey) in(slot store.Slot) store.Key {
 	var name []byte
 	if k.Part.begins() {
 		name = appendRun(make([]byte, 0, nameSize(k.Run)+1), k.Run)
@@ -87,7 +90,7 @@ func (k StateKey) Key() store.Key {
 	default:
 		panic("record: no such part of a state")
 	}
-	return store.Key{Family: store.FamilyState, Slot: SlotOf(k.Run.ID), Name: name}
+	return store.Key{Family: store.FamilyState, Slot: slot, Name: name}
 }
 
 // ParseStateKey is the inverse of StateKey.Key. Of the run it finds the run id

@@ -17,6 +17,7 @@ import (
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
 	"github.com/perdure/perdure/engine/callback"
+	"github.com/perdure/perdure/engine/payload"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/store"
 )
@@ -33,16 +34,16 @@ func WriteChange(b *store.Batch, key engine.RunKey, c *workflow.Change) {
 		DeleteRun(b, key)
 		return
 	}
-	w := partWriter{b: b, run: key}
+	w := newPartWriter(b, key)
 	if c.Start != nil {
 		w.put(StateKey{Part: PartStart}, encode(kind(PartStart), ownRun(c.Start, key.RunID, ""), startFields))
 	}
 	w.put(StateKey{Part: PartInfo}, encodeInfo(c.Info))
 	if c.MemoChanged {
-		writeMessage(&w, StateKey{Part: PartMemo}, c.Memo)
+		writeFields(&w, PartMemo, c.Memo, c.Memo.GetFields())
 	}
 	if c.SearchAttributesChanged {
-		writeMessage(&w, StateKey{Part: PartSearchAttributes}, c.SearchAttributes)
+		writeFields(&w, PartSearchAttributes, c.SearchAttributes, c.SearchAttributes.GetIndexedFields())
 	}
 	writeNumbered(&w, PartActivity, c.Activities, activityFields)
 	writeNamed(&w, PartTimer, c.Timers, timerFields)
@@ -56,7 +57,7 @@ func WriteChange(b *store.Batch, key engine.RunKey, c *workflow.Change) {
 		writeMessage(&w, StateKey{Part: PartBuffered, Number: n}, c.Buffered[n])
 	}
 	for _, events := range c.Batches {
-		b.Put(HistoryKey(key, events[0].EventId), EncodeHistory(events))
+		b.Put(historyKey(w.slot, key.RunID, events[0].EventId), EncodeHistory(events))
 	}
 }
 
@@ -80,7 +81,7 @@ func ownRun(start *workflow.Start, now, then string) *workflow.Start {
 // WriteInfo writes the part of a run that the shell itself keeps a field in
 // (Info.Armed), without a step.
 func WriteInfo(b *store.Batch, key engine.RunKey, info *workflow.Info) {
-	w := partWriter{b: b, run: key}
+	w := newPartWriter(b, key)
 	w.put(StateKey{Part: PartInfo}, encodeInfo(info))
 }
 
@@ -110,18 +111,23 @@ func deleteState(b *store.Batch, key engine.RunKey) {
 }
 
 type partWriter struct {
-	b   *store.Batch
-	run engine.RunKey
+	b    *store.Batch
+	run  engine.RunKey
+	slot store.Slot
+}
+
+func newPartWriter(b *store.Batch, run engine.RunKey) partWriter {
+	return partWriter{b: b, run: run, slot: SlotOf(run.ID)}
 }
 
 func (w *partWriter) put(k StateKey, v []byte) {
 	k.Run = w.run
-	w.b.Put(k.Key(), v)
+	w.b.Put(k.in(w.slot), v)
 }
 
 func (w *partWriter) remove(k StateKey) {
 	k.Run = w.run
-	w.b.Delete(k.Key())
+	w.b.Delete(k.in(w.slot))
 }
 
 // writeMessage writes a part that is a message of the API; nil removes it.
@@ -134,6 +140,19 @@ func writeMessage[M any, P interface {
 		return
 	}
 	w.put(k, encodeMessage(kind(k.Part), m))
+}
+
+// writeFields is writeMessage for a message that consists of named payloads.
+func writeFields[M any, P interface {
+	*M
+	proto.Message
+}](w *partWriter, part Part, m P, fields map[string]*commonpb.Payload) {
+	if m == nil || !payload.Plain(m) {
+		writeMessage(w, StateKey{Part: part}, m)
+		return
+	}
+	b := seal(make([]byte, 0, payload.SizeFields(fields)+headSize+tailSize), kind(part))
+	w.put(StateKey{Part: part}, closeSeal(payload.AppendFields(b, fields)))
 }
 
 func writeNumbered[T any](w *partWriter, part Part, changed map[int64]*T, fields func(*coder, *T)) {

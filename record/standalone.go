@@ -15,7 +15,7 @@ func WriteStandalone(b *store.Batch, key engine.RunKey, c *standalone.Change) {
 		DeleteStandalone(b, key)
 		return
 	}
-	w := partWriter{b: b, run: key}
+	w := newPartWriter(b, key)
 	if c.Start != nil {
 		w.put(StateKey{Part: PartAloneStart}, encode(kind(PartAloneStart), c.Start, aloneStartFields))
 	}
@@ -37,7 +37,7 @@ func DeleteStandalone(b *store.Batch, key engine.RunKey) { deleteState(b, key) }
 
 // WriteStandaloneInfo is WriteInfo for a standalone activity.
 func WriteStandaloneInfo(b *store.Batch, key engine.RunKey, info *standalone.Info) {
-	w := partWriter{b: b, run: key}
+	w := newPartWriter(b, key)
 	w.put(StateKey{Part: PartAloneInfo}, encode(kind(PartAloneInfo), info, aloneInfoFields))
 }
 

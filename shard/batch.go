@@ -23,7 +23,6 @@ type batch struct {
 	seen []seen
 
 	feed      []FeedEntry
-	feedOf    map[engine.RunKey]int // index in feed
 	replies   []waiting
 	handovers []handover
 	offers    offers

@@ -108,6 +108,10 @@ type held struct {
 	exact bool
 
 	lastBatch uint64 // newest batch with changes to this run
+	// fedIn is the newest batch with a change for the visibility index, and fedAt
+	// where that is among the batch's.
+	fedIn uint64
+	fedAt int
 
 	watchers map[*watcher]struct{}
 	// awaited: the run has closed, and those who waited for it will read its end.

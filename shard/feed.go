@@ -14,14 +14,11 @@ import (
 // one batch only the latest counts: it replaces those before.
 func (s *shard) feedChange(h *held, v *engine.VisibilityRecord) {
 	b := s.open
-	if at, ok := b.feedOf[h.key]; ok {
-		b.feed[at].Record = v
+	if h.fedIn == b.no {
+		b.feed[h.fedAt].Record = v
 		return
 	}
-	if b.feedOf == nil {
-		b.feedOf = make(map[engine.RunKey]int)
-	}
-	b.feedOf[h.key] = len(b.feed)
+	h.fedIn, h.fedAt = b.no, len(b.feed)
 	b.feed = append(b.feed, FeedEntry{Slot: h.entry.slot, Record: v})
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/perdure/perdure/engine"
@@ -118,6 +119,7 @@ func (w *workflowExecution) mayWait(c change) bool {
 
 func (w *workflowExecution) apply(c change) (grown int) {
 	own := c.(*workflow.Change)
+	w.joinStarted(own)
 	w.Apply(own)
 	for _, events := range own.Batches {
 		w.fresh = append(w.fresh, freshHistory{events: events})
@@ -131,6 +133,22 @@ func (w *workflowExecution) apply(c change) (grown int) {
 		merge(w.change, own)
 	}
 	return grown
+}
+
+// joinStarted puts the event of a workflow task that is started at once into the
+// batch of the step that has scheduled it, if that is not sealed yet: a row less
+// for each task that meets a waiting worker. A batch may end with that event, and
+// nothing refers to it by its batch.
+func (w *workflowExecution) joinStarted(c *workflow.Change) {
+	if w.change == nil || len(w.change.Batches) == 0 || len(c.Batches) != 1 ||
+		len(c.Batches[0]) != 1 || c.Batches[0][0].EventType != enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED {
+		return
+	}
+	last := &w.change.Batches[len(w.change.Batches)-1]
+	*last = append(*last, c.Batches[0][0])
+	w.fresh[len(w.fresh)-1].events = *last
+	c.Batches = nil
+	c.Info.LastBatchID = (*last)[0].EventId
 }
 
 func (w *workflowExecution) write(b *store.Batch, no uint64) {

@@ -6,14 +6,17 @@ import (
 	"hash/crc32"
 	"time"
 
+	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/payload"
 	"github.com/perdure/perdure/engine/searchattr"
 )
 
@@ -61,6 +64,35 @@ func workflowDetails(r *engine.VisibilityRecord) *workflowpb.WorkflowExecutionIn
 	return info
 }
 
+// The numbers of the field search_attributes.
+const (
+	workflowAttributes protowire.Number = 11
+	activityAttributes protowire.Number = 7
+)
+
+// encodeDetails is details in its stored form.
+func encodeDetails(r *engine.VisibilityRecord) ([]byte, error) {
+	sa := r.SearchAttributes
+	if sa == nil || !payload.Plain(sa) {
+		return proto.Marshal(details(r))
+	}
+	// Nearly every run has attributes, and they are most of what encoding it takes;
+	// see package payload.
+	var number protowire.Number
+	rest := details(r)
+	switch info := rest.(type) {
+	case *workflowpb.WorkflowExecutionInfo:
+		info.SearchAttributes, number = nil, workflowAttributes
+	case *activitypb.ActivityExecutionListInfo:
+		info.SearchAttributes, number = nil, activityAttributes
+	}
+	size := payload.SizeFields(sa.GetIndexedFields())
+	b := make([]byte, 0, proto.Size(rest)+protowire.SizeTag(number)+protowire.SizeBytes(size))
+	b, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(b, rest)
+	b = protowire.AppendVarint(protowire.AppendTag(b, number, protowire.BytesType), uint64(size))
+	return payload.AppendFields(b, sa.GetIndexedFields()), err
+}
+
 // timestamp has the precision of the index (V-7).
 func timestamp(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t.Truncate(time.Microsecond))
@@ -96,7 +128,7 @@ const (
 )
 
 func makeRow(namespace int64, r *engine.VisibilityRecord) (row, error) {
-	encoded, err := proto.Marshal(details(r))
+	encoded, err := encodeDetails(r)
 	if err != nil {
 		return row{}, err
 	}

@@ -5,9 +5,9 @@ import (
 	"slices"
 
 	commonpb "go.temporal.io/api/common/v1"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/payload"
 )
 
 // Check refuses attributes a user may not set, with the API's texts (SA-35). It
@@ -58,7 +58,7 @@ func cut(data []byte) string {
 // CheckTotal refuses attributes that are too large together; it is also the
 // check of what a merge yields.
 func CheckTotal(limits *engine.Limits, sa *commonpb.SearchAttributes) error {
-	if n := proto.Size(sa); sa != nil && n > limits.SearchAttributesBytes {
+	if n := payload.Size(sa, sa.GetIndexedFields()); n > limits.SearchAttributesBytes {
 		return engine.Invalid("total size of search attributes %d exceeds size limit %d", n, limits.SearchAttributesBytes)
 	}
 	return nil

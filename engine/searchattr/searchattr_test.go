@@ -17,14 +17,14 @@ var ns = &engine.Namespace{Name: "shop", SearchAttributes: map[string]enumspb.In
 	"Customer": keyword, "Note": text, "Qty": integer, "Price": double, "Paid": boolean, "When": datetime, "Tags": keywordList,
 }}
 
-func payload(data string) *commonpb.Payload {
+func payloadOf(data string) *commonpb.Payload {
 	return &commonpb.Payload{Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(data)}
 }
 
 func attributes(kv ...string) *commonpb.SearchAttributes {
 	sa := &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{}}
 	for i := 0; i < len(kv); i += 2 {
-		sa.IndexedFields[kv[i]] = payload(kv[i+1])
+		sa.IndexedFields[kv[i]] = payloadOf(kv[i+1])
 	}
 	return sa
 }
@@ -49,7 +49,7 @@ func TestDecode(t *testing.T) {
 		{integer, `null`, nil}, {keywordList, `[]`, nil}, {boolean, ``, nil}, {keyword, `{`, errBad},
 	} {
 		t.Run(fmt.Sprintf("%s %s", TypeName(c.kind), c.data), func(t *testing.T) {
-			got, err := Decode(payload(c.data), c.kind)
+			got, err := Decode(payloadOf(c.data), c.kind)
 			if c.want == errBad {
 				if err == nil {
 					t.Fatalf("accepted as %v", got)
@@ -76,14 +76,14 @@ var errBad = fmt.Errorf("refused")
 func TestCheck(t *testing.T) {
 	many := attributes()
 	for i := range 101 {
-		many.IndexedFields[fmt.Sprint("k", i)] = payload(`1`)
+		many.IndexedFields[fmt.Sprint("k", i)] = payloadOf(`1`)
 	}
 	large := attributes()
 	wide := &engine.Namespace{Name: "wide", SearchAttributes: map[string]enumspb.IndexedValueType{}}
 	for i := range 21 {
 		name := fmt.Sprint("K", i)
 		wide.SearchAttributes[name] = keyword
-		large.IndexedFields[name] = payload(`"` + strings.Repeat("x", 2000) + `"`)
+		large.IndexedFields[name] = payloadOf(`"` + strings.Repeat("x", 2000) + `"`)
 	}
 	for _, c := range []struct {
 		name string

@@ -192,7 +192,7 @@ func (d *draft) stepped(old *activity.State, step activity.Step) {
 func (d *draft) putActivity(s *activity.State) {
 	if s.MayOffer(d.env.Now) && !d.paused() {
 		s = s.Offer()
-		d.offer(activityTask(d.base.Key, d.fixed(), &d.info, s))
+		d.offer(activityTask(d.base.Key, d.fixed(), d.info, s))
 	}
 	d.activities.put(s.ScheduledEventID, s)
 }
@@ -200,7 +200,7 @@ func (d *draft) putActivity(s *activity.State) {
 // withdrawActivity takes the attempt off its task queue, if it is there.
 func (d *draft) withdrawActivity(s *activity.State) {
 	if s.Offered {
-		d.withdraw(activityTask(d.base.Key, d.fixed(), &d.info, s))
+		d.withdraw(activityTask(d.base.Key, d.fixed(), d.info, s))
 	}
 }
 

@@ -25,8 +25,9 @@ type draft struct {
 	base *Run
 
 	// info is a copy, changed freely. What its pointers lead to is replaced,
-	// never changed: editTask and editSticky copy first.
-	info  Info
+	// never changed: editTask and editSticky copy first. Like change it goes into the
+	// result as it is, and so is no part of the draft, which it would keep alive.
+	info  *Info
 	start *Start // replaced when changed; nil otherwise
 
 	activities overlay[int64, activity.State]
@@ -40,7 +41,7 @@ type draft struct {
 	proposals  overlay[string, Proposal]
 	buffered   overlay[int64, historypb.HistoryEvent]
 
-	change Change
+	change *Change
 	// open is the batch being filled; cut ends it. Of its first sized events
 	// openBytes is the size: an event is complete when it is appended, and is
 	// sized once.
@@ -68,10 +69,12 @@ type draft struct {
 // newDraft begins a draft over the run; env is to be at the run's own time (Run.own).
 // It is small enough for the compiler to put in place, which saves an allocation a step.
 func newDraft(env *engine.Env, run *Run) *draft {
+	info := *run.Info
 	return &draft{
 		env:        env,
 		base:       run,
-		info:       *run.Info,
+		info:       &info,
+		change:     new(Change),
 		activities: overlay[int64, activity.State]{base: run.Activities},
 		timers:     overlay[string, Timer]{base: run.Timers},
 		children:   overlay[int64, Child]{base: run.Children},
@@ -177,8 +180,7 @@ func (d *draft) finish() *Change {
 		d.change.Visibility = d.visibilityRecord()
 	}
 	c := d.change
-	info := d.info // a pointer into the draft would keep all of it alive
-	c.Info = &info
+	c.Info = d.info
 	c.Start = d.start
 	c.Activities = d.activities.changed
 	c.Timers = d.timers.changed
@@ -190,7 +192,7 @@ func (d *draft) finish() *Change {
 	c.Callbacks = d.callbacks.changed
 	c.Proposals = d.proposals.changed
 	c.Buffered = d.buffered.changed
-	return &c
+	return c
 }
 
 // overlay is a map with changes over it that leave it untouched. Values are

@@ -72,10 +72,9 @@ func (r *Replay) Buffered(events []*historypb.HistoryEvent) error {
 // Run is the state after what has been read. The replay is over then.
 func (r *Replay) Run() *Run {
 	d := r.draft
-	info := d.info
 	run := &Run{Key: d.base.Key}
 	run.Apply(&Change{
-		Start: d.start, Info: &info,
+		Start: d.start, Info: d.info,
 		Memo: d.memo(), MemoChanged: true,
 		SearchAttributes: d.searchAttributes(), SearchAttributesChanged: true,
 		Activities: d.activities.changed, Timers: d.timers.changed, Children: d.children.changed,

@@ -5,8 +5,11 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	commonpb "go.temporal.io/api/common/v1"
+
 	"github.com/perdure/perdure/engine/activity"
 	"github.com/perdure/perdure/engine/callback"
+	"github.com/perdure/perdure/engine/payload"
 )
 
 // What a run holds is bounded (DESIGN I11): thousands of activities may each
@@ -27,10 +30,10 @@ func (d *draft) growth() int64 {
 		grown(&d.updates, func(*Update) int { return partBytes }) +
 		grown(&d.callbacks, callbackSize)
 	if d.change.MemoChanged {
-		n += proto.Size(d.change.Memo) - proto.Size(d.base.Memo)
+		n += memoSize(d.change.Memo) - memoSize(d.base.Memo)
 	}
 	if d.change.SearchAttributesChanged {
-		n += proto.Size(d.change.SearchAttributes) - proto.Size(d.base.SearchAttributes)
+		n += attributesSize(d.change.SearchAttributes) - attributesSize(d.base.SearchAttributes)
 	}
 	return int64(n)
 }
@@ -38,7 +41,7 @@ func (d *draft) growth() int64 {
 // stateBytes is the sum that growth keeps up.
 func (r *Run) stateBytes() int64 {
 	n := partBytes*(len(r.Timers)+len(r.Children)+len(r.Updates)) + partBytes/2*len(r.Requests) +
-		proto.Size(r.Memo) + proto.Size(r.SearchAttributes)
+		memoSize(r.Memo) + attributesSize(r.SearchAttributes)
 	for _, s := range r.Activities {
 		n += activitySize(s)
 	}
@@ -52,6 +55,12 @@ func (r *Run) stateBytes() int64 {
 		n += externalSize(x)
 	}
 	return int64(n)
+}
+
+func memoSize(m *commonpb.Memo) int { return payload.Size(m, m.GetFields()) }
+
+func attributesSize(sa *commonpb.SearchAttributes) int {
+	return payload.Size(sa, sa.GetIndexedFields())
 }
 
 func activitySize(s *activity.State) int {

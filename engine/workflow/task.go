@@ -96,7 +96,7 @@ func (d *draft) offerTask(t *Task) {
 	case t.Type == TaskSpeculative:
 		t.ScheduleToStartDeadline = d.env.Now.Add(d.env.Limits.SpeculativeScheduleToStart)
 	}
-	d.offer(taskOffer(d.base.Key, d.fixed(), &d.info, t))
+	d.offer(taskOffer(d.base.Key, d.fixed(), d.info, t))
 }
 
 // taskTimeout is start-to-close: from attempt 4 on it grows, since nothing else
@@ -131,7 +131,7 @@ func taskOffer(key engine.RunKey, s *Start, i *Info, t *Task) engine.Task {
 // withdrawTask takes the pending task off its queue, if it is on offer.
 func (d *draft) withdrawTask() {
 	if t := d.info.Task; t.onOffer() && t.Stamp != 0 {
-		d.withdraw(taskOffer(d.base.Key, d.fixed(), &d.info, t))
+		d.withdraw(taskOffer(d.base.Key, d.fixed(), d.info, t))
 	}
 }
 

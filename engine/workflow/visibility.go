@@ -9,7 +9,7 @@ import (
 // visibilityRecord is the run's row in the index as this step leaves it. The
 // figures about history are final only on a closed run, as the API documents.
 func (d *draft) visibilityRecord() *engine.VisibilityRecord {
-	s, i := d.fixed(), &d.info
+	s, i := d.fixed(), d.info
 	v := &engine.VisibilityRecord{
 		Run:              d.base.Key,
 		NamespaceName:    s.NamespaceName,
