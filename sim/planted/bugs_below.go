@@ -34,6 +34,14 @@ var belowBugs = []bug{
 		},
 	},
 	{
+		name: "claimed-before-synced", what: "the store notes a log as synced before it is", hunter: hunter{tests: "./store/pebblestore CrashPoints"},
+		edits: []edit{{"store/pebblestore/guard.go", "\tlength := f.length.Load()\n", "\tlength := f.length.Load()\n\tif f.number != 0 {\n\t\tf.guard.synced.synced(position{log: f.number, length: length})\n\t\tf.guard.synced.look()\n\t}\n"}},
+	},
+	{
+		name: "claimed-for-a-copy", what: "the store notes how far the log of a backup is synced as its own", hunter: hunter{tests: "./store/pebblestore CrashPoints"},
+		edits: []edit{{"store/pebblestore/guard.go", "if g.FS.PathDir(name) == g.dir {", "if true {"}},
+	},
+	{
 		name: "simulated-disk-lies", what: "the simulator's disk applies batches of a former owner", hunter: hunter{sim: 100, tests: "./store/memstore ."},
 		edits: []edit{{"store/memstore/memstore.go", "former.end(store.ErrFenced)", "_ = former"}},
 	},

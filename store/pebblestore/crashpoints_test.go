@@ -290,7 +290,15 @@ func (w *work) open(t *testing.T, fs vfs.FS) *Driver {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.guard.synced.atOnce()
 	return d
+}
+
+// atOnce has the file written after each sync, for more moments to be cut off at.
+func (s *syncedFile) atOnce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.every = 0
 }
 
 func (w *work) own(t *testing.T, d *Driver) store.Shard {

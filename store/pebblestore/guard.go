@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/wal"
 )
 
 // guardFS keeps from Pebble those errors of the file system that it cannot
@@ -24,11 +25,13 @@ import (
 // again at once and for ever, which with a full disk is a busy loop.
 type guardFS struct {
 	vfs.FS
+	dir    string // of the database
 	fault  *fault
 	armed  atomic.Bool // false while the database is being opened: errors are returned then
 	failed atomic.Bool // background work has failed; the next table waits
 
 	syncs, syncNanos atomic.Uint64 // of logs
+	synced           *syncedFile   // is told how far the logs are synced
 }
 
 // retryPause is how long a new table waits after background work has failed.
@@ -70,7 +73,11 @@ func (g *guardFS) newFile(what, name string, f vfs.File, err error) (vfs.File, e
 		g.end(what+" log "+name, err)
 		return nil, err
 	}
-	return &guardedFile{File: f, guard: g, name: name}, nil
+	guarded := &guardedFile{File: f, guard: g, name: name}
+	if g.FS.PathDir(name) == g.dir { // and not the copy that a checkpoint makes
+		guarded.number, _, _ = wal.ParseLogFilename(g.FS.PathBase(name))
+	}
+	return guarded, nil
 }
 
 // OpenDir guards the syncs of the folder, which make new logs durable.
@@ -88,6 +95,9 @@ type guardedFile struct {
 	guard *guardFS
 	name  string
 	dir   bool
+
+	number wal.NumWAL // of a log of the database; else 0
+	length atomic.Int64
 }
 
 // note records a failed write or sync.
@@ -103,6 +113,7 @@ func (f *guardedFile) note(what string, err error) error {
 
 func (f *guardedFile) Write(p []byte) (int, error) {
 	n, err := f.File.Write(p)
+	f.length.Add(int64(n))
 	return n, f.note("write", err)
 }
 
@@ -112,10 +123,14 @@ func (f *guardedFile) SyncData() error { return f.timed(f.File.SyncData) }
 // timed runs a sync, counts it and notes its failure.
 func (f *guardedFile) timed(sync func() error) error {
 	start := time.Now()
+	length := f.length.Load()
 	err := sync()
 	if !f.dir {
 		f.guard.syncs.Add(1)
 		f.guard.syncNanos.Add(uint64(time.Since(start)))
+	}
+	if err == nil && f.number != 0 {
+		f.guard.synced.synced(position{log: f.number, length: length})
 	}
 	return f.note("sync", err)
 }

@@ -66,8 +66,9 @@ type Options struct {
 	ReserveBytes uint64
 
 	// MarkAfter is how long after the last batch the log is told that it was
-	// acknowledged, which costs a sync: see tail.go. Defaults to 1 second;
-	// negative means never.
+	// acknowledged, which costs a sync (tail.go), and how old the file that says how
+	// far the log is synced may get (synced.go). Defaults to 1 second; negative
+	// means never, and the file is written by Close alone.
 	MarkAfter time.Duration
 
 	// DiskUsage measures the disk the folder is on. Defaults to asking FS. When

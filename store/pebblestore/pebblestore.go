@@ -87,13 +87,13 @@ func Open(o Options) (*Driver, error) {
 // recover opens Pebble's database, which replays its log, and reads the epoch.
 // A folder without a database gets one.
 func (d *Driver) recover() error {
-	d.guard = &guardFS{FS: d.opt.FS, fault: d.fault}
+	dir := d.opt.FS.PathJoin(d.opt.Dir, dbName)
+	d.guard = &guardFS{FS: d.opt.FS, dir: dir, fault: d.fault, synced: &syncedFile{every: d.opt.MarkAfter}}
 	// Once more under the lock, where nobody else can change it.
 	version, err := examine(d.opt)
 	if err != nil {
 		return err
 	}
-	dir := d.opt.FS.PathJoin(d.opt.Dir, dbName)
 	err = d.fault.call(func() (err error) {
 		if version == 0 {
 			err = create(d.opt, d.pebbleOptions(d.opt.FS))
@@ -113,16 +113,16 @@ func (d *Driver) recover() error {
 		return err
 	}
 	d.guard.armed.Store(true)
-	if err := d.readEpoch(); err != nil {
+	if err := errors.Join(d.readEpoch(), d.guard.synced.begin(d.opt.FS, dir)); err != nil {
 		// Pebble's background work may have found the same damage and made it a
 		// fault, after which an armed guard lets nothing close a log.
 		d.guard.armed.Store(false)
-		return errors.Join(mapError(err), d.fault.catch(d.db.Close))
+		return errors.Join(mapError(err), d.fault.catch(d.db.Close), d.guard.synced.end())
 	}
 	if version != 0 && version < FormatVersion {
 		// From now on there may be what older servers would misread.
 		if err := writeFile(d.opt.FS, dir, formatName, formatLine(FormatVersion)); err != nil {
-			return errors.Join(err, d.fault.catch(d.db.Close))
+			return errors.Join(err, d.fault.catch(d.db.Close), d.guard.synced.end())
 		}
 	}
 	return nil
@@ -276,6 +276,7 @@ func (d *Driver) Close() error {
 		defer d.opening.Unlock()
 		return mapError(d.db.Close())
 	})
+	err = errors.Join(err, d.guard.synced.end())
 	if d.fault.get() != nil {
 		return fmt.Errorf("close data folder %s: %w", d.opt.Dir, err)
 	}

@@ -36,8 +36,10 @@ import (
 // demands that every older log ends cleanly.)
 //
 // The last batches have nothing behind them that knew of their acknowledgement.
-// Three things tell their damage from a tear nevertheless:
+// Four things tell their damage from a tear nevertheless:
 //
+//   - A file beside the logs says how far the newest had been synced, about a
+//     second ago, or when the store was closed (synced.go).
 //   - After a clean stop the log ends with a trailer: whatever lies before it
 //     was whole.
 //   - A second after the last batch of a burst a mark is written for itself
@@ -46,8 +48,8 @@ import (
 //     (chunk.go).
 //
 // What cannot be told: damage of more than a bit to batches acknowledged in the
-// last second before a crash, found by the very next start. They look torn and
-// are dropped. To know better, the acknowledgement would have to be written to a
+// last second before a crash, or their loss, found by the very next start. They look
+// torn and are dropped. To know better, the acknowledgement would have to be written to a
 // second place before it is given, which costs another sync for each.
 
 // markVersion begins a mark:
@@ -75,8 +77,12 @@ func checkTail(fs vfs.FS, dir string) error {
 			newest, number = name, n
 		}
 	}
+	claimed, err := readSynced(fs, dir)
+	if err != nil {
+		return err
+	}
 	if newest == "" {
-		return nil
+		return checkSynced(claimed, 0, 0)
 	}
 	log, err := readWhole(fs, fs.PathJoin(dir, newest))
 	if err != nil {
@@ -86,7 +92,7 @@ func checkTail(fs vfs.FS, dir string) error {
 		return fmt.Errorf("log %s at byte %d: %w: acknowledged batches lie behind a damaged place; restore from a checkpoint",
 			newest, offset, store.ErrCorrupt)
 	}
-	return nil
+	return checkSynced(claimed, number, goodPrefix(log, uint32(number)).bad)
 }
 
 // tailDamage returns where the log stops checking out, and whether
