@@ -66,7 +66,8 @@ type Options struct {
 	// if there is room. Defaults to 30 s.
 	IdleAfter time.Duration
 	// MaxPending bounds the inputs and looks from outside that a shard has
-	// accepted and not answered. Defaults to 20,000.
+	// accepted and not answered; starts have three quarters of it. Defaults to
+	// 20,000.
 	MaxPending int
 	// MaxFlying bounds a shard's batches that are under way to the disk. More
 	// than two would only make the batches smaller. Defaults to 2.

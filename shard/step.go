@@ -14,7 +14,7 @@ import (
 // submit leaves a request for the loop, from any goroutine.
 func (s *shard) submit(r *request) {
 	if r.outside {
-		if s.pending.Add(1) > int64(s.opt.MaxPending) {
+		if s.pending.Add(1) > s.placesFor(r) {
 			s.pending.Add(-1)
 			r.done(nil, ErrBusy)
 			return
@@ -23,6 +23,17 @@ func (s *shard) submit(r *request) {
 	if !s.inbox.put(r) {
 		s.finish(r, nil, ErrUnavailable)
 	}
+}
+
+// placesFor is how many requests may be in hand for this one to be taken. A quarter
+// of the places is kept from those that start something, so that what runs can be
+// finished when more comes in than can be done.
+func (s *shard) placesFor(r *request) int64 {
+	most := int64(s.opt.MaxPending)
+	if m := machineOf(r.id.Archetype); m != nil && r.in != nil && m.concernsID(r.in) {
+		most -= most / 4
+	}
+	return most
 }
 
 // finish tells the caller.
