@@ -98,10 +98,16 @@ type guardedFile struct {
 
 	number wal.NumWAL // of a log of the database; else 0
 	length atomic.Int64
+	// failed: a write or sync has, and from then on nobody knows what of the file
+	// is whole, though a later sync may succeed.
+	failed atomic.Bool
 }
 
 // note records a failed write or sync.
 func (f *guardedFile) note(what string, err error) error {
+	if err != nil {
+		f.failed.Store(true)
+	}
 	if err != nil && f.dir {
 		f.guard.end(what+" "+f.name, err)
 	}
@@ -129,7 +135,7 @@ func (f *guardedFile) timed(sync func() error) error {
 		f.guard.syncs.Add(1)
 		f.guard.syncNanos.Add(uint64(time.Since(start)))
 	}
-	if err == nil && f.number != 0 {
+	if err == nil && f.number != 0 && !f.failed.Load() {
 		f.guard.synced.synced(position{log: f.number, length: length})
 	}
 	return f.note("sync", err)

@@ -86,10 +86,14 @@ type syncedFile struct {
 
 	mu struct {
 		sync.Mutex
-		file    vfs.File
-		newest  position
+		newest position
+		timer  *time.Timer // set while there is something to write
+	}
+	// out is what is written to, apart from mu: a slow write holds no sync up.
+	out struct {
+		sync.Mutex
+		file    vfs.File // nil: there is none, and nothing is claimed
 		written position
-		timer   *time.Timer // set while there is something to write
 	}
 }
 
@@ -97,11 +101,11 @@ type syncedFile struct {
 func (s *syncedFile) begin(fs vfs.FS, dir string) error {
 	f, err := fs.OpenReadWrite(fs.PathJoin(dir, syncedName), vfs.WriteCategoryUnspecified)
 	if err != nil {
-		return err
+		return fmt.Errorf("open %s: %w", syncedName, err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mu.file = f
+	s.out.Lock()
+	defer s.out.Unlock()
+	s.out.file = f
 	return nil
 }
 
@@ -113,42 +117,37 @@ func (s *syncedFile) synced(p position) {
 		return // one that has been replaced, and is being closed
 	}
 	s.mu.newest = p
-	if s.mu.timer == nil && s.mu.file != nil && s.every >= 0 {
+	if s.mu.timer == nil && s.every >= 0 {
 		s.mu.timer = time.AfterFunc(s.every, s.look)
 	}
 }
 
+// look brings the file up to date. That it fails is no matter: then the file claims
+// less than it could, or nothing.
 func (s *syncedFile) look() {
+	s.out.Lock()
+	defer s.out.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.mu.timer = nil
-	s.write()
-}
-
-// write brings the file up to date. The lock is held. That it fails is no matter:
-// then the file claims less than it could, or nothing.
-func (s *syncedFile) write() {
-	if s.mu.file == nil || s.mu.newest == s.mu.written {
+	newest := s.mu.newest
+	s.mu.Unlock()
+	if s.out.file == nil || newest == s.out.written {
 		return
 	}
-	if _, err := s.mu.file.WriteAt([]byte(s.mu.newest.line()), 0); err == nil {
-		s.mu.written = s.mu.newest
+	if _, err := s.out.file.WriteAt([]byte(newest.line()), 0); err == nil {
+		s.out.written = newest
 	}
 }
 
 // end writes the last position and closes the file.
 func (s *syncedFile) end() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mu.timer != nil {
-		s.mu.timer.Stop()
-		s.mu.timer = nil
-	}
-	if s.mu.file == nil {
+	s.look()
+	s.out.Lock()
+	defer s.out.Unlock()
+	if s.out.file == nil {
 		return nil
 	}
-	s.write()
-	err := s.mu.file.Close()
-	s.mu.file = nil
+	err := s.out.file.Close()
+	s.out.file = nil
 	return err
 }

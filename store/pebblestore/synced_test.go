@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -166,4 +167,59 @@ func list(t *testing.T, fs vfs.FS) string {
 		all.WriteString(name + " " + strconv.Itoa(len(content)) + "; ")
 	}
 	return all.String()
+}
+
+// shortDisk has room for so many bytes of logs, and then takes part of a write.
+type shortDisk struct {
+	vfs.FS
+	room int
+}
+
+type shortLog struct {
+	vfs.File
+	disk *shortDisk
+}
+
+func (d *shortDisk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := d.FS.Create(name, category)
+	return &shortLog{f, d}, err
+}
+
+func (f *shortLog) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p[:min(len(p), f.disk.room)])
+	if f.disk.room -= n; err == nil && n < len(p) {
+		err = syscall.ENOSPC
+	}
+	return n, err
+}
+
+// What a full disk took of a write is not claimed, although the log is synced once
+// more when it is closed.
+func TestShortWriteIsNotClaimed(t *testing.T) {
+	const block = 32 << 10
+	mem := vfs.NewMem()
+	synced := &syncedFile{every: -1}
+	g := &guardFS{FS: &shortDisk{mem, block + 100}, dir: "/db", fault: &fault{gone: make(chan struct{})}, synced: synced}
+	if err := mem.MkdirAll("/db", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	log, err := g.Create("/db/000007.log", vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.Write(make([]byte, block)); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.SyncData(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.Write(make([]byte, block)); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("a write without room: %v", err)
+	}
+	if err := log.SyncData(); err != nil {
+		t.Fatal(err)
+	}
+	if want := (position{log: 7, length: block}); synced.mu.newest != want {
+		t.Errorf("claimed is %v, want %v", synced.mu.newest, want)
+	}
 }
