@@ -1,6 +1,8 @@
 package record
 
 import (
+	"encoding/binary"
+
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
@@ -110,6 +112,22 @@ func (h HistoryBatch) offset(eventID int64) int {
 		at += int(size)
 	}
 	return at
+}
+
+// Before is the row of the events before the one given, of which there is one at
+// least. It is a copy.
+func (h HistoryBatch) Before(eventID int64) []byte {
+	events := h.Range(h.First, eventID-1)
+	rest := h.sizes
+	for range eventID - h.First {
+		_, n := protowire.ConsumeVarint(rest)
+		rest = rest[n:]
+	}
+	sizes := h.sizes[:len(h.sizes)-len(rest)]
+	b := seal(make([]byte, 0, headSize+tailSize+2*binary.MaxVarintLen64+len(sizes)+len(events)), kindHistory)
+	b = protowire.AppendVarint(b, uint64(h.First))
+	b = protowire.AppendVarint(b, uint64(eventID-h.First))
+	return closeSeal(append(append(b, sizes...), events...))
 }
 
 // Event decodes one event.

@@ -66,6 +66,21 @@ func equal(t *testing.T, b []byte, want []*historypb.HistoryEvent) {
 	}
 }
 
+// The beginning of a row is a row.
+func TestHistoryBefore(t *testing.T) {
+	fill := &filler{rnd: rand.New(rand.NewPCG(3, 4)), skip: notStored}
+	all := events(fill, 5, 4)
+	h, err := OpenHistory(EncodeHistory(all))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := h.First + 1; id <= h.Last+1; id++ {
+		if got, want := h.Before(id), EncodeHistory(all[:id-h.First]); !bytes.Equal(got, want) {
+			t.Errorf("before event %d: %x, want %x", id, got, want)
+		}
+	}
+}
+
 // Contents that a checksum cannot catch, because they were written so, are
 // refused: sizes that do not add up, ids that do not follow one another
 // (invariant I2).

@@ -34,6 +34,9 @@ func (s *shard) startFused(h *held, t *engine.Task, poller engine.Poller) (reply
 	if err != nil {
 		return nil, false
 	}
+	if w := h.workflowExecution(); w != nil {
+		w.joinStarted(res.changed)
+	}
 	s.absorb(h.entry, h, &res)
 	if s.open.offers.at[keyOf(t)] {
 		s.withdraw(t)

@@ -156,8 +156,8 @@ func (s *shard) copyShared(e *entry, x *resetting) {
 	}
 	s.beside(func(ctx context.Context) {
 		var piece []sharedRow
-		next, err := scanHistory(ctx, s.store, x.base, x.next, x.cut, s.opt.MaxPieceBytes, func(row sharedRow, _ record.HistoryBatch) error {
-			piece = append(piece, row)
+		next, err := scanHistory(ctx, s.store, x.base, x.next, x.cut, s.opt.MaxPieceBytes, func(row sharedRow, batch record.HistoryBatch) error {
+			piece = append(piece, x.cutOff(row, batch))
 			return nil
 		})
 		s.inbox.report(func() {
@@ -247,11 +247,21 @@ func (x *resetting) readHistories(ctx context.Context, st store.Shard, most int)
 	return nil
 }
 
+// cutOff is the part of a row that the new run is to have: all of it, but for the
+// last, whose last event may be that of the workflow task that the reset begins at.
+func (x *resetting) cutOff(row sharedRow, batch record.HistoryBatch) sharedRow {
+	if batch.Last >= x.cut {
+		row.value = batch.Before(x.cut)
+	}
+	return row
+}
+
 // share keeps a row that the new run is to have, while there is room.
 func (x *resetting) share(runID string, row sharedRow, batch record.HistoryBatch, most int) {
-	if runID != x.base.RunID || batch.Last >= x.cut || x.large {
+	if runID != x.base.RunID || batch.First >= x.cut || x.large {
 		return
 	}
+	row = x.cutOff(row, batch)
 	if x.sharedBytes += len(row.value); x.sharedBytes > most {
 		x.shared, x.large = nil, true
 		return

@@ -15,6 +15,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
@@ -31,6 +32,62 @@ func resetOf(at int64, requestID string) *workflow.ResetWorkflow {
 func (w *world) reset(id, baseRunID string, in *workflow.ResetWorkflow) string {
 	w.Helper()
 	return w.do(id, baseRunID, in).(*workflowservice.ResetWorkflowExecutionResponse).GetRunId()
+}
+
+// A reset may begin at the start of a workflow task, whether or not a worker was
+// waiting for the task, also when the history is copied piece by piece.
+func TestResetAtTheStartOfATask(t *testing.T) {
+	const started = 3
+	var kept [][]byte
+	for _, waiting := range []bool{false, true} {
+		for _, piece := range []int{0, 1} {
+			w := newWorld(t, func(o *Options) { o.MaxPieceBytes = piece })
+			if waiting {
+				w.matcher.poll(startOf("a").Request.GetTaskQueue().GetName(), enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+			}
+			run := w.do("a", "", startOf("a")).(*workflow.Started).RunID
+			if !waiting {
+				w.take()
+			}
+			base := w.storedHistory(run)
+			if got := base[len(base)-1]; got.EventId != started || got.EventType != enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED {
+				t.Fatalf("the last event is %v", got)
+			}
+			events := w.storedHistory(w.reset("a", "", resetOf(started, "q")))
+			if len(events) <= started || events[started].EventType != enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED {
+				t.Errorf("waiting %v, piece %d: the new run has %v", waiting, piece, events)
+			}
+			var types []byte
+			for _, ev := range events {
+				types = append(types, byte(ev.EventType))
+			}
+			kept = append(kept, types)
+		}
+	}
+	for _, types := range kept[1:] {
+		if !bytes.Equal(types, kept[0]) {
+			t.Errorf("new runs have other events: %v", kept)
+		}
+	}
+}
+
+// A page of history ends where it did when its reader asked: what a step adds in
+// the same batch does not join the rows before.
+func TestPagesBeginWithRows(t *testing.T) {
+	w := newWorld(t)
+	run := w.do("a", "", startOf("a")).(*workflow.Started).RunID
+	task := w.matcher.offers[0]
+	w.submit("a", "", signalOf("a", "go"))
+	var next int64
+	w.host.Look(idOf("a"), "", func(r *workflow.Run) { next = r.Info.NextEventID }, func(error) {})
+	w.matcher.owners[keyOf(&task)].StartTask(task, engine.Poller{Identity: "poller", RequestID: "later"}, func(any, error) {})
+	w.settle()
+	for _, e := range w.rows(store.FamilyHistory) {
+		if _, first, err := record.ParseHistoryKey(e.Key); err == nil && first == next {
+			return
+		}
+	}
+	t.Errorf("no row of %v begins with event %d", w.storedHistory(run), next)
 }
 
 // storedHistory is the history of a run as it is stored.

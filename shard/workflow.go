@@ -119,7 +119,6 @@ func (w *workflowExecution) mayWait(c change) bool {
 
 func (w *workflowExecution) apply(c change) (grown int) {
 	own := c.(*workflow.Change)
-	w.joinStarted(own)
 	w.Apply(own)
 	for _, events := range own.Batches {
 		w.fresh = append(w.fresh, freshHistory{events: events})
@@ -135,12 +134,13 @@ func (w *workflowExecution) apply(c change) (grown int) {
 	return grown
 }
 
-// joinStarted puts the event of a workflow task that is started at once into the
-// batch of the step that has scheduled it, if that is not sealed yet: a row less
-// for each task that meets a waiting worker. A batch may end with that event, and
-// nothing refers to it by its batch.
-func (w *workflowExecution) joinStarted(c *workflow.Change) {
-	if w.change == nil || len(w.change.Batches) == 0 || len(c.Batches) != 1 ||
+// joinStarted puts the event of a workflow task that is started together with the
+// step that has scheduled it into that step's batch: a row less. Nobody has seen the
+// history between the two, so that no page begins at the event; a reset that does
+// cuts the row.
+func (w *workflowExecution) joinStarted(later change) {
+	c, ok := later.(*workflow.Change)
+	if !ok || w.change == nil || len(w.change.Batches) == 0 || len(c.Batches) != 1 ||
 		len(c.Batches[0]) != 1 || c.Batches[0][0].EventType != enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED {
 		return
 	}

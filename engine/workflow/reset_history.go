@@ -56,7 +56,9 @@ func (h *ResetHistory) Batch(events []*historypb.HistoryEvent) error {
 	if !h.continued && events[0].GetEventId() < h.cut {
 		n := len(events)
 		if h.last.GetEventId() >= h.cut {
-			h.inside = true
+			// The start of a task that met a waiting worker is in the batch that
+			// scheduled it; elsewhere it is one of its own.
+			h.inside = h.last.GetEventId() > h.cut || h.last.GetEventType() != enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED
 			n = int(h.cut - events[0].GetEventId())
 		}
 		if err := h.keep(events[:n]); err != nil {

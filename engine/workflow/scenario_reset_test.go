@@ -2,6 +2,7 @@ package workflow_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -65,9 +66,10 @@ func (w *world) carryOutReset(base *workflow.Run, req *workflowservice.ResetWork
 	// The shell copies what is shared before anybody can know of the new run.
 	key := engine.RunKey{ID: base.Key.ID, RunID: in.NewRunID}
 	for _, batch := range w.batches[base.Key] {
-		if batch[len(batch)-1].EventId < req.WorkflowTaskFinishEventId {
-			w.batches[key] = append(w.batches[key], batch)
-			w.history[key] = append(w.history[key], batch...)
+		shared := slices.DeleteFunc(slices.Clone(batch), func(ev *historypb.HistoryEvent) bool { return ev.EventId >= req.WorkflowTaskFinishEventId })
+		if len(shared) > 0 {
+			w.batches[key] = append(w.batches[key], shared)
+			w.history[key] = append(w.history[key], shared...)
 		}
 	}
 	w.base = base
