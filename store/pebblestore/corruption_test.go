@@ -36,8 +36,9 @@ func TestEveryBit(t *testing.T) {
 	if os.Getenv(crashPointsEnv) != "" {
 		every = 1
 	}
+	fewest := 25 // of a small file
 	if underRace {
-		every *= 10
+		every, fewest = 10*every, 2
 	}
 	for name, folder := range map[string]*vfs.MemFS{"stopped": smallFolder(t, true), "killed": smallFolder(t, false)} {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +50,7 @@ func TestEveryBit(t *testing.T) {
 			for _, path := range files(t, folder, "/data") {
 				var fates [undefined]int
 				bits := 8 * len(content(t, folder, path))
-				for bit := 0; bit < bits; bit += min(every, 1+bits/50) { // of a small file some, too
+				for bit := 0; bit < bits; bit += min(every, 1+bits/fewest) {
 					flipped := folder.CrashClone(vfs.CrashCloneCfg{})
 					data, err := flipped.UnsafeGetFileDataBuffer(path)
 					if err != nil {
