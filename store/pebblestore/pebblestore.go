@@ -274,9 +274,8 @@ func (d *Driver) Close() error {
 	err := d.fault.call(func() error {
 		d.opening.Lock() // an Open that was under way is over
 		defer d.opening.Unlock()
-		return mapError(d.db.Close())
+		return errors.Join(mapError(d.db.Close()), d.guard.synced.end())
 	})
-	err = errors.Join(err, d.guard.synced.end())
 	if d.fault.get() != nil {
 		return fmt.Errorf("close data folder %s: %w", d.opt.Dir, err)
 	}

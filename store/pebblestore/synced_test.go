@@ -169,6 +169,32 @@ func list(t *testing.T, fs vfs.FS) string {
 	return all.String()
 }
 
+// stuckDisk never ends a write to the file SYNCED.
+type stuckDisk struct{ vfs.FS }
+
+type stuckFile struct{ vfs.File }
+
+func (d stuckDisk) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	f, err := d.FS.OpenReadWrite(name, category, opts...)
+	return stuckFile{f}, err
+}
+
+func (stuckFile) WriteAt([]byte, int64) (int, error) { select {} }
+
+// I11: a store that has failed is closed although its disk hangs.
+func TestCloseDoesNotWaitForTheSyncedFile(t *testing.T) {
+	w := &work{}
+	d, err := Open(Options{Dir: "/data", FS: stuckDisk{vfs.NewCrashableMem()}, MarkAfter: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.commit(t, w.own(t, d), 3)
+	d.fault.set(errors.New("the disk is gone"))
+	if err := d.Close(); err == nil {
+		t.Error("closed without a word")
+	}
+}
+
 // shortDisk has room for so many bytes of logs, and then takes part of a write.
 type shortDisk struct {
 	vfs.FS

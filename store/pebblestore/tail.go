@@ -88,23 +88,24 @@ func checkTail(fs vfs.FS, dir string) error {
 	if err != nil {
 		return fmt.Errorf("read log %s: %w", newest, err)
 	}
-	if offset, damaged := tailDamage(log, uint32(number)); damaged {
+	p, damaged := tailDamage(log, uint32(number))
+	if damaged {
 		return fmt.Errorf("log %s at byte %d: %w: acknowledged batches lie behind a damaged place; restore from a checkpoint",
-			newest, offset, store.ErrCorrupt)
+			newest, p.end, store.ErrCorrupt)
 	}
-	return checkSynced(claimed, number, goodPrefix(log, uint32(number)).bad)
+	return checkSynced(claimed, number, p.bad)
 }
 
-// tailDamage returns where the log stops checking out, and whether
-// acknowledged batches were lost there.
-func tailDamage(log []byte, number uint32) (offset int, damaged bool) {
+// tailDamage returns what of the log checks out, and whether acknowledged batches
+// were lost behind it.
+func tailDamage(log []byte, number uint32) (p prefix, damaged bool) {
 	format := chunkFormat{number: number}
-	p := goodPrefix(log, number)
+	p = goodPrefix(log, number)
 	if p.clean {
-		return p.end, false
+		return p, false
 	}
 	if format.oneBitOff(log, p.bad) || closedBehind(log, p.bad, number) {
-		return p.end, true
+		return p, true
 	}
 	// With no good record in this log a mark may be of a batch in the log
 	// before. The first intact record behind the bad place, and what a mark
@@ -121,12 +122,12 @@ func tailDamage(log []byte, number uint32) (offset int, damaged bool) {
 				lost = seq
 			}
 			if mark >= lost {
-				return p.end, true
+				return p, true
 			}
 		}
 		at = c.end
 	}
-	return p.end, false
+	return p, false
 }
 
 // prefix is what of a log checks out from its start.

@@ -104,12 +104,12 @@ func TestTornOrDamaged(t *testing.T) {
 			t.Fatal("a whole log counts as damaged")
 		}
 		for cut := 0; cut < len(log); cut += max(1, len(log)/3000) {
-			if at, damaged := tailDamage(log[:cut], number); damaged {
-				t.Fatalf("a log torn at %d of %d counts as damaged at %d", cut, len(log), at)
+			if p, damaged := tailDamage(log[:cut], number); damaged {
+				t.Fatalf("a log torn at %d of %d counts as damaged at %d", cut, len(log), p.end)
 			}
 			zeroed := append(append([]byte{}, log[:cut]...), make([]byte, min(len(log)-cut, 4096))...)
-			if at, damaged := tailDamage(zeroed, number); damaged {
-				t.Fatalf("a log zeroed from %d of %d counts as damaged at %d", cut, len(log), at)
+			if p, damaged := tailDamage(zeroed, number); damaged {
+				t.Fatalf("a log zeroed from %d of %d counts as damaged at %d", cut, len(log), p.end)
 			}
 		}
 		chunks := starts(log, number)
@@ -352,8 +352,8 @@ func FuzzTail(f *testing.F) {
 	f.Add(log[:len(log)/2], number)
 	f.Add([]byte{}, uint32(1))
 	f.Fuzz(func(t *testing.T, log []byte, number uint32) {
-		if at, _ := tailDamage(log, number); at < 0 || at > len(log) {
-			t.Fatalf("offset %d in a log of %d bytes", at, len(log))
+		if p, _ := tailDamage(log, number); p.end < 0 || p.end > p.bad || p.bad > len(log) {
+			t.Fatalf("offsets %d and %d in a log of %d bytes", p.end, p.bad, len(log))
 		}
 	})
 }
