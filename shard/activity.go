@@ -190,10 +190,10 @@ func (l activityLoader) run(opened time.Time) (execution, error) {
 
 func (activityLoader) shown(part record.Part) bool { return part <= record.PartAloneActivity }
 
-func (l activityLoader) visibility() (*engine.VisibilityRecord, error) {
+func (l activityLoader) visibility() (*engine.VisibilityRecord, time.Time, error) {
 	run, err := l.Run()
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
-	return run.VisibilityRecord(), nil
+	return run.VisibilityRecord(), run.Info.Armed, nil
 }

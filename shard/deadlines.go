@@ -14,7 +14,10 @@ import (
 
 // deadlines knows when which run must be looked at.
 //
-// A run has one row in the deadline family, at the time it is armed for. A run in memory is
+// A run has one row in the deadline family, at the time it is armed for; but not
+// while its row in the feed is there from its first batch on, which leads back to
+// it as well: most runs are over by the time the index has heard of them (two rows
+// of the thirteen of the shortest). A run in memory is
 // woken by its true next deadline, and its row may be earlier, never later: a
 // deadline that moves closer is written with the step that moves it, one that
 // moves away only when the run leaves memory or closes. So a row found for a
@@ -84,6 +87,9 @@ func (s *shard) trimDeadlines() {
 	if most := 3 * s.maxHorizon(); d.reading || d.queue.Len() < max(d.trimAt, most+s.held) {
 		return
 	}
+	if s.durable == 0 {
+		return // rows that recovery owed are in the first batch: nobody could read them yet
+	}
 	// What is due soon may be a second look, which the rows know nothing of.
 	soon := s.now.Add(2 * retryDue)
 	from, ok := d.queue.Trim(2*s.maxHorizon(), func(key engine.RunKey, due time.Time) bool {
@@ -105,23 +111,58 @@ func (s *shard) sealDeadline(b *batch, h *held) {
 	exact := h.exact || !h.run.Open()
 	h.exact = false
 	earlier := !next.IsZero() && (armed.IsZero() || next.Before(armed))
-	if !earlier && (!exact || next.Equal(armed)) {
+	if !earlier && (!exact || next.Equal(armed) && !h.owed) {
 		return
 	}
-	if !armed.IsZero() {
+	h.run.arm(next)
+	if !exact && (h.owed || armed.IsZero() && h.fedIn != 0) {
+		h.owed = true
+		return
+	}
+	if !armed.IsZero() && !h.owed {
 		b.rows.Delete(record.DeadlineKey(armed, h.key))
 	}
 	if !next.IsZero() {
 		b.rows.Put(record.DeadlineKey(next, h.key), record.DeadlineValue)
 	}
-	h.run.arm(next)
+	h.owed = false
+}
+
+// payDeadline writes the row of a run that has done without, because its row in
+// the feed is removed by the same batch.
+func (s *shard) payDeadline(key engine.RunKey) {
+	h := s.inMemory(key)
+	if h == nil {
+		return
+	}
+	if h.fedIn != s.open.no {
+		h.fedIn = 0
+	}
+	if !h.owed {
+		return
+	}
+	s.lazy.Put(record.DeadlineKey(h.run.armed(), key), record.DeadlineValue)
+	h.owed = false
+	h.lastBatch, h.entry.lastBatch = s.open.no, s.open.no // it must not leave before
+}
+
+// oweDeadline is about a run whose row in the feed was found when the shard was
+// opened: it may have no deadline row. It gets it with the first batch.
+func (s *shard) oweDeadline(key engine.RunKey, armed time.Time) {
+	s.lazy.Put(record.DeadlineKey(armed, key), record.DeadlineValue)
+	s.lazyAdded()
+	s.deadlines.queue.Set(key, armed)
 }
 
 // unarm removes the row of a run that is being deleted.
 func (s *shard) unarm(h *held) {
-	if armed := h.run.armed(); !armed.IsZero() {
-		s.open.rows.Delete(record.DeadlineKey(armed, h.key))
+	if armed := h.run.armed(); !armed.IsZero() && !h.owed {
+		// Behind the row itself, which may be among these as well. They are in the
+		// batch of the deletion.
+		s.lazy.Delete(record.DeadlineKey(armed, h.key))
+		s.lazyAdded()
 	}
+	h.owed = false
 	s.deadlines.queue.Remove(h.key)
 }
 

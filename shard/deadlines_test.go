@@ -15,13 +15,34 @@ import (
 // I7: a timer fires not early, and after a restart; its row is read when its
 // time comes near.
 func TestI7TimerFiresInTime(t *testing.T) {
-	for _, between := range []string{"nothing", "eviction", "crash", "clean stop"} {
+	for _, between := range []string{"nothing", "eviction", "crash", "two crashes", "clean stop", "the index has it", "the index has it, eviction", "the index has it, crash"} {
 		t.Run(between, func(t *testing.T) {
 			w := newWorld(t)
 			w.do("a", "", startOf("a"))
 			w.do("a", "", completeTask(w.take().(*workflow.TaskStarted), timerCommand("t", 3*time.Hour)))
-			w.advance(time.Minute)
+			if rows := w.rows(store.FamilyDeadline); len(rows) != 0 {
+				t.Errorf("%d deadline rows of a run that the feed leads to", len(rows))
+			}
+			indexed := func() {
+				w.indexAll()
+				w.advance(2 * time.Second)
+				if rows := w.rows(store.FamilyDeadline); len(rows) != 1 {
+					t.Errorf("%d deadline rows of a run that the index has", len(rows))
+				}
+			}
+			w.advance(time.Second)
 			switch between {
+			case "the index has it":
+				indexed()
+			case "the index has it, eviction":
+				indexed()
+				w.evictAll()
+			case "the index has it, crash":
+				indexed()
+				w.crash()
+			case "two crashes":
+				w.crash()
+				w.crash()
 			case "eviction":
 				w.evictAll()
 				if s := w.host.shards[0].Load(); s.deadlines.queue.Len() != 0 {
@@ -33,7 +54,7 @@ func TestI7TimerFiresInTime(t *testing.T) {
 				w.await(func() { _ = w.host.Stop(context.Background()) })
 				w.boot()
 			}
-			w.advance(3*time.Hour - time.Minute - time.Second)
+			w.advance(epoch.Add(3*time.Hour - time.Second).Sub(w.clock.Now()))
 			if len(w.matcher.offers) != 0 {
 				t.Fatal("the timer fired early")
 			}

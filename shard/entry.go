@@ -106,10 +106,15 @@ type held struct {
 	// exact: the deadline row must be written as it is, because the run is
 	// about to leave memory or has closed.
 	exact bool
+	// owed: the run has no deadline row, although it is armed: its row in the feed
+	// stands in for it. It stays in memory as long.
+	owed bool
 
 	lastBatch uint64 // newest batch with changes to this run
 	// fedIn is the newest batch with a change for the visibility index, and fedAt
-	// where that is among the batch's.
+	// where that is among the batch's. Zero: the index has all that there was since
+	// the run came into memory. Invariant: if not, the run's row in the feed is
+	// stored, or in a batch on its way there.
 	fedIn uint64
 	fedAt int
 
@@ -146,9 +151,9 @@ func (s *shard) pinned(h *held) bool {
 }
 
 // settled reports whether a run that is not pinned can leave without a trace:
-// its deadline row says exactly when to look at it again.
+// it has its deadline row, and that says exactly when to look at it again.
 func settled(h *held) bool {
-	return h.run == nil || h.run.NextDeadline().Equal(h.run.armed())
+	return h.run == nil || !h.owed && h.run.NextDeadline().Equal(h.run.armed())
 }
 
 // evict tries to take an entry out of memory. A run that would leave without a

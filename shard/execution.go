@@ -117,9 +117,9 @@ type loader interface {
 	// was: heartbeats of before may be lost (I1).
 	run(opened time.Time) (execution, error)
 	// visibility is the run's row in the index, for which only the parts that are
-	// shown need to be added.
+	// shown need to be added, and what the run is armed for.
 	shown(part record.Part) bool
-	visibility() (*engine.VisibilityRecord, error)
+	visibility() (v *engine.VisibilityRecord, armed time.Time, err error)
 }
 
 // machineOf is the machine of an archetype; nil for one that this release does

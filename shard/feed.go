@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/record"
@@ -74,6 +75,7 @@ func (s *shard) feedDone(p FeedPosition) {
 		case s.unfed[c.run] == c.seq:
 			delete(s.unfed, c.run)
 			s.lazy.Delete(record.FeedKey(c.run))
+			s.payDeadline(c.run)
 		}
 		n++
 	}
@@ -127,11 +129,21 @@ func (s *shard) recoverChange(ctx context.Context, e store.Entry) (f FeedEntry, 
 	}
 	if f.Seq = c.seq; len(e.Value) > 0 {
 		f.Record, err = record.DecodeVisibility(e.Value)
-	} else if f.Record, err = recordOf(ctx, s.store, run); f.Record == nil && err == nil {
+		s.feeding(f.Slot, c)
+		return f, err
+	}
+	var armed time.Time
+	if f.Record, armed, err = recordOf(ctx, s.store, run); err != nil {
+		return f, err
+	}
+	if f.Record == nil {
 		s.lazy.Delete(record.FeedKey(run)) // left over with a run that was never whole
 		s.lazyAdded()
 		return f, nil
 	}
+	if f.Record.CloseTime.IsZero() && !armed.IsZero() {
+		s.oweDeadline(run, armed)
+	}
 	s.feeding(f.Slot, c)
-	return f, err
+	return f, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/internal/await"
@@ -64,7 +65,7 @@ func recordsOf(ctx context.Context, st store.Shard, slot store.Slot) (records []
 		return nil, err
 	}
 	for _, run := range runs {
-		r, err := recordOf(ctx, st, run)
+		r, _, err := recordOf(ctx, st, run)
 		if err != nil {
 			return nil, err
 		}
@@ -90,15 +91,16 @@ func scanRuns(ctx context.Context, st store.Shard, from, to store.Key, visit fun
 }
 
 // recordOf reads the row of one run, of its state only the parts the index
-// shows; nil when there is no such run.
-func recordOf(ctx context.Context, st store.Shard, run engine.RunKey) (*engine.VisibilityRecord, error) {
+// shows, and when the run is to be looked at by what is stored; nil when there is
+// no such run.
+func recordOf(ctx context.Context, st store.Shard, run engine.RunKey) (r *engine.VisibilityRecord, armed time.Time, err error) {
 	m := machineOf(run.Archetype)
 	if m == nil {
-		return nil, errArchetype
+		return nil, armed, errArchetype
 	}
 	loading, found := m.load(run), 0
 	var bad error
-	err := scanState(ctx, st, run, func(e store.Entry) bool {
+	err = scanState(ctx, st, run, func(e store.Entry) bool {
 		var key record.StateKey
 		if key, bad = record.ParseStateKey(e.Key); bad != nil || !loading.shown(key.Part) {
 			return false // those that are shown come first
@@ -111,14 +113,14 @@ func recordOf(ctx context.Context, st store.Shard, run engine.RunKey) (*engine.V
 		err = bad
 	}
 	if err != nil || found == 0 {
-		return nil, err
+		return nil, armed, err
 	}
 	if found == 1 { // the rest may have been deleted after the first row was read
 		switch _, err := st.Get(ctx, record.BeginKey(run)); {
 		case errors.Is(err, store.ErrNotFound):
-			return nil, nil
+			return nil, armed, nil
 		case err != nil:
-			return nil, err
+			return nil, armed, err
 		}
 	}
 	return loading.visibility()

@@ -311,10 +311,10 @@ func (l workflowLoader) run(opened time.Time) (execution, error) {
 
 func (workflowLoader) shown(part record.Part) bool { return part <= record.PartSearchAttributes }
 
-func (l workflowLoader) visibility() (*engine.VisibilityRecord, error) {
+func (l workflowLoader) visibility() (*engine.VisibilityRecord, time.Time, error) {
 	run, err := l.Run()
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
-	return run.VisibilityRecord(), nil
+	return run.VisibilityRecord(), run.Info.Armed, nil
 }

@@ -309,6 +309,19 @@ func (fakeNamespaces) ByName(string) *engine.Namespace { return fakeNamespaces{}
 
 type fakeFeed struct{ entries []FeedEntry }
 
+// indexAll tells that the index has all it was given.
+func (w *world) indexAll() {
+	w.Helper()
+	last := map[store.Slot]uint64{}
+	for _, e := range w.feed.entries {
+		last[e.Slot] = max(last[e.Slot], e.Seq)
+	}
+	for slot, seq := range last {
+		w.host.FeedDone([]FeedPosition{{Slot: slot, Seq: seq}})
+	}
+	w.settle()
+}
+
 func (f *fakeFeed) Append(entries []FeedEntry) { f.entries = append(f.entries, entries...) }
 
 // fakeMatcher keeps offers in a list and hands out what the test reserves.

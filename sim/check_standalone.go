@@ -201,7 +201,7 @@ func (s *singles) settle(x *single, stored []store.Entry) {
 		s.broken("%s: %s\n%s", short(x.key), wrong, x.tell())
 	}
 	x.outcome, x.transitions, x.stamp = state.Outcome, state.Info.Transitions, state.Activity.Stamp
-	s.disk.checkWoken(x.key, state.NextDeadline(), state.Info.Armed, x.tell)
+	s.disk.checkWoken(x.key, state.Open(), state.NextDeadline(), state.Info.Armed, x.tell)
 	for n := int64(1); state.Callbacks[n] != nil; n++ {
 		s.disk.checkCallback(x.key, n, state.Callbacks[n], !state.Open(), x.tell)
 	}

@@ -45,14 +45,20 @@ func (o *observer) checkOffers(wanted map[string]bool, run engine.RunKey, offers
 }
 
 // checkWoken: the row of a run is never later than what it has to be woken for
-// (I7).
-func (o *observer) checkWoken(run engine.RunKey, next, armed time.Time, tell func() string) {
+// (I7). A run that has not closed does without one as long as the feed leads to it.
+func (o *observer) checkWoken(run engine.RunKey, open bool, next, armed time.Time, tell func() string) {
 	o.checkPunctual(run, next, tell)
 	rows := o.due[run]
 	if len(rows) > 1 {
 		o.broken("I7: %s has %d deadline rows", short(run), len(rows))
 	}
 	if next.IsZero() {
+		return
+	}
+	if len(rows) == 0 && open && o.fed[run] {
+		if armed.IsZero() || armed.After(next) {
+			o.broken("I7: %s is to be woken at %v, its state says %v:\n%s", short(run), next.Sub(epoch), armed.Sub(epoch), tell())
+		}
 		return
 	}
 	if len(rows) == 0 {

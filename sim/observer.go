@@ -26,6 +26,7 @@ type observer struct {
 	current map[engine.ID]string
 	tasks   map[string]*engine.Task // by the name of the row
 	due     map[engine.RunKey][]time.Time
+	fed     map[engine.RunKey]bool
 	letters int
 	// owners are the whole names of runs, by run id.
 	owners map[string]engine.RunKey
@@ -49,6 +50,7 @@ func (o *observer) look(img *memstore.Image) {
 	o.current = map[engine.ID]string{}
 	o.tasks = map[string]*engine.Task{}
 	o.due = map[engine.RunKey][]time.Time{}
+	o.fed = map[engine.RunKey]bool{}
 	o.letters = 0
 	states := map[engine.RunKey][]store.Entry{}
 	history := map[engine.RunKey]int{}
@@ -87,6 +89,10 @@ func (o *observer) look(img *memstore.Image) {
 			o.must(err)
 			o.owner(run)
 			o.due[run] = append(o.due[run], due)
+		case store.FamilyFeed:
+			run, _, err := record.ParseFeedKey(key)
+			o.must(err)
+			o.fed[run] = true
 		case store.FamilyOutbox:
 			o.letters++
 		}
@@ -226,7 +232,7 @@ func (o *observer) settle(l *life, stored []store.Entry, rows int) {
 	if wrong := l.compare(); wrong != "" {
 		o.broken("%s of %s:\n%s", wrong, short(l.key), l.tell())
 	}
-	o.checkWoken(l.key, l.state.NextDeadline(), l.state.Info.Armed, l.tell)
+	o.checkWoken(l.key, l.state.Open(), l.state.NextDeadline(), l.state.Info.Armed, l.tell)
 	for n := int64(1); l.state.Callbacks[n] != nil; n++ {
 		o.checkCallback(l.key, n, l.state.Callbacks[n], l.told(l.state.Callbacks[n]), l.tell)
 	}
