@@ -91,6 +91,7 @@ func infoFields(c *coder, i *workflow.Info) {
 	c.int(35, &i.ResetEventID)
 	message(c, 36, &i.VersioningOverride)
 	pointer(c, 37, &i.Skipping, skippingFields)
+	c.bool(38, &i.Unversioned)
 }
 
 func skippingFields(c *coder, s *workflow.Skipping) {

@@ -232,6 +232,9 @@ func randomChange(t *testing.T, f *filler, run *workflow.Run, firstEvent int64) 
 	if f.rnd.IntN(2) == 0 {
 		c.Memo = nil
 	}
+	if c.Info.Unversioned = f.rnd.IntN(2) == 0; c.Info.Unversioned { // the core's invariant
+		c.SearchAttributes, c.SearchAttributesChanged = workflow.UnversionedAttributes(), true
+	}
 	c.Batches = [][]*historypb.HistoryEvent{
 		events(f, firstEvent, 3), events(f, firstEvent+3, 1),
 	}

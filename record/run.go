@@ -42,7 +42,7 @@ func WriteChange(b *store.Batch, key engine.RunKey, c *workflow.Change) {
 	if c.MemoChanged {
 		writeFields(&w, PartMemo, c.Memo, c.Memo.GetFields())
 	}
-	if c.SearchAttributesChanged {
+	if c.SearchAttributesChanged && !c.Info.Unversioned {
 		writeFields(&w, PartSearchAttributes, c.SearchAttributes, c.SearchAttributes.GetIndexedFields())
 	}
 	writeNumbered(&w, PartActivity, c.Activities, activityFields)
@@ -295,6 +295,9 @@ func (l *Loader) Run() (*workflow.Run, error) {
 	if l.run.Requests[l.run.Start.RequestID] == nil {
 		r := startRequest
 		l.run.Requests[l.run.Start.RequestID] = &r
+	}
+	if l.run.Info.Unversioned { // a row may be left of others that were removed
+		l.run.SearchAttributes = workflow.UnversionedAttributes()
 	}
 	return l.run, nil
 }

@@ -3,6 +3,8 @@ package workflow
 import (
 	"slices"
 
+	"google.golang.org/protobuf/proto"
+
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 
@@ -19,7 +21,18 @@ func (d *draft) searchAttributes() *commonpb.SearchAttributes {
 
 func (d *draft) setSearchAttributes(sa *commonpb.SearchAttributes) {
 	d.change.SearchAttributes, d.change.SearchAttributesChanged = sa, true
+	d.info.Unversioned = isUnversioned(sa)
 	d.visible = true
+}
+
+func isUnversioned(sa *commonpb.SearchAttributes) bool {
+	build := sa.GetIndexedFields()[searchattr.BuildIDs]
+	return len(sa.GetIndexedFields()) == 1 && build != nil && (build == unversionedOnly || proto.Equal(build, unversionedOnly))
+}
+
+// UnversionedAttributes are the search attributes that Info.Unversioned stands for.
+func UnversionedAttributes() *commonpb.SearchAttributes {
+	return &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{searchattr.BuildIDs: unversionedOnly}}
 }
 
 // setSystemAttribute sets a keyword list that the server itself writes, or

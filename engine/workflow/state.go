@@ -199,6 +199,10 @@ type Info struct {
 	// zero when none is. Kept by the shell. Invariant: never later than the
 	// earliest real deadline.
 	Armed time.Time
+
+	// Unversioned: the search attributes are those of a run without any, whose
+	// workers name no build, and need not be stored.
+	Unversioned bool
 }
 
 // Sticky is the worker's own queue the next workflow tasks go to.

@@ -27,6 +27,7 @@ var Unrecorded = map[string]string{
 	"Info.DeleteAt":           "follows from the namespace's retention, or a request to delete the run",
 	"Info.LastWorkerIdentity": "virtual workflow tasks leave no event",
 	"Info.Armed":              "the shell's",
+	"Info.Unversioned":        "how search attributes are stored, of which the server's own leave no event",
 
 	"Task.Stamp":                   "see Info.TaskStamp",
 	"Task.OriginalScheduledTime":   "that tasks are a row of heartbeats is not recorded",
