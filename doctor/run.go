@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -18,7 +19,7 @@ type run struct {
 	workflow *record.Loader
 	activity *record.StandaloneLoader
 	history  history
-	parts    map[record.Part]bool // that have a row
+	state    bool // it has rows of a state
 	// loaded is nil when the state is missing or cannot be read.
 	loaded execution
 }
@@ -32,11 +33,8 @@ type execution interface {
 }
 
 // load takes a part of the run's state.
-func (r *run) load(part record.Part, row store.Entry) {
-	if r.parts == nil {
-		r.parts = map[record.Part]bool{}
-	}
-	r.parts[part] = true
+func (r *run) load(row store.Entry) {
+	r.state = true
 	if r.key.Archetype == engine.ArchetypeActivity {
 		if r.activity == nil {
 			r.activity = record.NewStandaloneLoader(r.key)
@@ -53,7 +51,7 @@ func (r *run) load(part record.Part, row store.Entry) {
 // checkRun checks one run against itself and what is in its slot.
 func (e *examiner) checkRun(s *slot, r *run) {
 	switch {
-	case r.key.ID == (engine.ID{}) && r.parts != nil:
+	case r.key.ID == (engine.ID{}) && r.state:
 		e.report.find("state-partial", e.name(r.key), "the part is missing that says which execution's run it is")
 		return
 	case r.key.ID == (engine.ID{}):
@@ -102,15 +100,9 @@ func (e *examiner) count(c *Count, run execution) {
 
 // unloaded makes a finding of a state that does not load.
 func (e *examiner) unloaded(r *run, err error) {
-	needed := []record.Part{record.PartStart, record.PartInfo}
-	if r.activity != nil {
-		needed = []record.Part{record.PartAloneStart, record.PartAloneInfo, record.PartAloneActivity}
-	}
-	for _, part := range needed {
-		if !r.parts[part] {
-			e.report.find("state-partial", e.name(r.key), "%v", err)
-			return
-		}
+	if errors.Is(err, record.ErrPartial) {
+		e.report.find("state-partial", e.name(r.key), "%v", err)
+		return
 	}
 	e.bad(err, e.name(r.key))
 }

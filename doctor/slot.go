@@ -129,7 +129,7 @@ func (e *examiner) readState(s *slot, r store.Entry) error {
 	}
 	run := s.owner(k.Run)
 	e.placed(run.ID, r.Key)
-	s.of(run).load(k.Part, r)
+	s.of(run).load(r)
 	return nil
 }
 

@@ -40,6 +40,21 @@ func startFields(c *coder, s *workflow.Start) {
 	c.time(27, &s.ResetTime)
 }
 
+// workflowBirth is the row that a run begins with: in it is the info of its first
+// batch, too, which has no row of its own until it changes.
+type workflowBirth struct {
+	start *workflow.Start
+	info  *workflow.Info // nil in rows of older releases, and when the start has changed since
+}
+
+func workflowBirthFields(c *coder, b *workflowBirth) {
+	if c.reading {
+		b.start = new(workflow.Start)
+	}
+	startFields(c, b.start)
+	pointer(c, 28, &b.info, infoFields)
+}
+
 func resetOriginFields(c *coder, o *workflow.ResetOrigin) {
 	c.str(1, &o.BaseRunID)
 	c.int(2, &o.EventID)

@@ -4,6 +4,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/perdure/perdure/engine/activity"
 	"github.com/perdure/perdure/engine/standalone"
 )
 
@@ -24,6 +25,22 @@ func aloneStartFields(c *coder, s *standalone.Start) {
 	messages(c, 11, &s.Links)
 	message(c, 12, &s.NexusContext)
 	c.bool(13, &s.Eager)
+}
+
+// activityBirth is workflowBirth for a standalone activity.
+type activityBirth struct {
+	start    *standalone.Start
+	info     *standalone.Info
+	activity *activity.State
+}
+
+func activityBirthFields(c *coder, b *activityBirth) {
+	if c.reading {
+		b.start = new(standalone.Start)
+	}
+	aloneStartFields(c, b.start)
+	pointer(c, 14, &b.info, aloneInfoFields)
+	pointer(c, 15, &b.activity, activityFields)
 }
 
 func aloneInfoFields(c *coder, i *standalone.Info) {

@@ -288,6 +288,41 @@ func stateEntries(rows map[string]store.Op, key engine.RunKey) (entries []store.
 	return entries
 }
 
+// A run begins with one row for its start and its info; whichever of them changes
+// first, the newer info counts.
+func TestBirthIsOneRow(t *testing.T) {
+	key := engine.RunKey{ID: engine.ID{NamespaceID: "n", Archetype: 1, Name: "w"}, RunID: "r"}
+	f := &filler{rnd: rand.New(rand.NewPCG(1, 2))}
+	start := &workflow.Start{Identity: "first"}
+	changes := []*workflow.Change{
+		{Start: start, Info: &workflow.Info{SignalCount: 1}, Batches: [][]*historypb.HistoryEvent{events(f, 1, 2)}},
+		{Start: &workflow.Start{Identity: "second"}, Info: &workflow.Info{SignalCount: 2}},
+		{Info: &workflow.Info{SignalCount: 3}},
+	}
+	for _, order := range [][]int{{0}, {0, 1}, {0, 2}, {0, 1, 2}, {0, 2, 1}} {
+		rows, want := map[string]store.Op{}, workflow.Run{}
+		for _, i := range order {
+			var b store.Batch
+			WriteChange(&b, key, changes[i])
+			if i == 0 && len(b.Ops) != 2 {
+				t.Errorf("%d rows of a run that begins, and its history", len(b.Ops))
+			}
+			apply(rows, &b)
+			want.Info = changes[i].Info
+			if changes[i].Start != nil {
+				want.Start = changes[i].Start
+			}
+		}
+		read, err := LoadRun(key, stateEntries(rows, key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if read.Start.Identity != want.Start.Identity || read.Info.SignalCount != want.Info.SignalCount {
+			t.Errorf("%v: read %q and %d", order, read.Start.Identity, read.Info.SignalCount)
+		}
+	}
+}
+
 // A run without its first parts, or with a row of another, is corrupt.
 func TestLoadRunNotices(t *testing.T) {
 	key := engine.RunKey{ID: engine.ID{NamespaceID: "n", Archetype: 1, Name: "w"}, RunID: "r"}

@@ -35,10 +35,16 @@ func WriteChange(b *store.Batch, key engine.RunKey, c *workflow.Change) {
 		return
 	}
 	w := newPartWriter(b, key)
-	if c.Start != nil {
+	switch begins := len(c.Batches) > 0 && c.Batches[0][0].EventId == 1; {
+	case c.Start != nil && begins: // one row for both, until the info changes
+		both := workflowBirth{ownRun(c.Start, key.RunID, ""), storedInfo(c.Info)}
+		w.put(StateKey{Part: PartStart}, encode(kind(PartStart), &both, workflowBirthFields))
+	case c.Start != nil:
 		w.put(StateKey{Part: PartStart}, encode(kind(PartStart), ownRun(c.Start, key.RunID, ""), startFields))
+		fallthrough
+	default:
+		w.put(StateKey{Part: PartInfo}, encodeInfo(c.Info))
 	}
-	w.put(StateKey{Part: PartInfo}, encodeInfo(c.Info))
 	if c.MemoChanged {
 		writeFields(&w, PartMemo, c.Memo, c.Memo.GetFields())
 	}
@@ -85,15 +91,19 @@ func WriteInfo(b *store.Batch, key engine.RunKey, info *workflow.Info) {
 	w.put(StateKey{Part: PartInfo}, encodeInfo(info))
 }
 
-// encodeInfo leaves a speculative workflow task out: it is in memory only, as
-// are the updates it was made for.
 func encodeInfo(info *workflow.Info) []byte {
+	return encode(kind(PartInfo), storedInfo(info), infoFields)
+}
+
+// storedInfo leaves a speculative workflow task out: it is in memory only, as
+// are the updates it was made for.
+func storedInfo(info *workflow.Info) *workflow.Info {
 	if t := info.Task; t != nil && t.Type == workflow.TaskSpeculative {
 		stored := *info
 		stored.Task = nil
-		info = &stored
+		return &stored
 	}
-	return encode(kind(PartInfo), info, infoFields)
+	return info
 }
 
 // DeleteRun removes the state and history of a run. What points to it (the
@@ -204,6 +214,10 @@ func order[K cmp.Ordered, V any](m map[K]V) []K {
 // ErrNoRun is returned by LoadRun when there is nothing under a run's keys.
 var ErrNoRun = errors.New("no such run")
 
+// ErrPartial: rows of a run are there, and not those it begins with. It comes with
+// store.ErrCorrupt.
+var ErrPartial = errors.New("it lacks its first parts")
+
 // LoadRun builds a run from the entries of BeginKey and StateRows, all of them. The
 // entries' bytes are not kept. Without any entry the error is ErrNoRun; what is damaged or
 // incomplete wraps store.ErrCorrupt.
@@ -253,7 +267,7 @@ func (r *stateRows) end(begun bool) error {
 	case r.count == 0:
 		return ErrNoRun
 	case !begun:
-		return corrupt("state of run %v lacks its first parts", r.key)
+		return fmt.Errorf("state of run %v: %w: %w", r.key, ErrPartial, store.ErrCorrupt)
 	}
 	return nil
 }
@@ -306,8 +320,12 @@ func (l *Loader) part(k StateKey, v []byte) (err error) {
 	r, what := l.run, kind(k.Part)
 	switch k.Part {
 	case PartStart:
-		if r.Start, err = decode(what, v, startFields); err == nil {
-			r.Start = ownRun(r.Start, "", k.Run.RunID)
+		var birth *workflowBirth
+		if birth, err = decode(what, v, workflowBirthFields); err == nil {
+			r.Start = ownRun(birth.start, "", k.Run.RunID)
+			if r.Info == nil {
+				r.Info = birth.info
+			}
 		}
 	case PartInfo:
 		r.Info, err = decode(what, v, infoFields)

@@ -16,12 +16,13 @@ func WriteStandalone(b *store.Batch, key engine.RunKey, c *standalone.Change) {
 		return
 	}
 	w := newPartWriter(b, key)
-	if c.Start != nil {
-		w.put(StateKey{Part: PartAloneStart}, encode(kind(PartAloneStart), c.Start, aloneStartFields))
-	}
-	WriteStandaloneInfo(b, key, c.Info)
-	if c.Activity != nil {
-		w.put(StateKey{Part: PartAloneActivity}, encode(kind(PartAloneActivity), c.Activity, activityFields))
+	if c.Start != nil { // one row for all three, until the others change
+		w.put(StateKey{Part: PartAloneStart}, encode(kind(PartAloneStart), &activityBirth{c.Start, c.Info, c.Activity}, activityBirthFields))
+	} else {
+		WriteStandaloneInfo(b, key, c.Info)
+		if c.Activity != nil {
+			w.put(StateKey{Part: PartAloneActivity}, encode(kind(PartAloneActivity), c.Activity, activityFields))
+		}
 	}
 	if c.Outcome != nil {
 		w.put(StateKey{Part: PartAloneOutcome}, encodeMessage(kind(PartAloneOutcome), c.Outcome))
@@ -64,7 +65,16 @@ func (l *StandaloneLoader) part(k StateKey, v []byte) (err error) {
 	r, what := l.run, kind(k.Part)
 	switch k.Part {
 	case PartAloneStart:
-		r.Start, err = decode(what, v, aloneStartFields)
+		var birth *activityBirth
+		if birth, err = decode(what, v, activityBirthFields); err == nil {
+			r.Start = birth.start
+			if r.Info == nil {
+				r.Info = birth.info
+			}
+			if r.Activity == nil {
+				r.Activity = birth.activity
+			}
+		}
 	case PartAloneInfo:
 		r.Info, err = decode(what, v, aloneInfoFields)
 	case PartAloneActivity:

@@ -34,7 +34,7 @@ func TestCostOfAWorkflow(t *testing.T) {
 		c.do(idOf(id), run, &workflow.CompleteActivity{Ref: workflow.ActivityRef{Token: &activity.Token}})
 		c.do(idOf(id), run, completeTask((<-c.started).(*workflow.TaskStarted), closeCommand()))
 	}
-	c.compare(recorded{commits: 4, rows: 18, bytes: 1905})
+	c.compare(recorded{commits: 4, rows: 17, bytes: 1885})
 }
 
 // TestCostOfAStandaloneActivity is the cost of an activity that stands alone: one
@@ -46,7 +46,7 @@ func TestCostOfAStandaloneActivity(t *testing.T) {
 		c.do(activityID(id), "", startAlone(id))
 		c.do(activityID(id), "", completeAlone(<-c.started))
 	}
-	c.compare(recorded{commits: 2, rows: 10, bytes: 748})
+	c.compare(recorded{commits: 2, rows: 8, bytes: 696})
 }
 
 // TestCostOfACallback is the same with a completion callback: one commit more,
@@ -68,7 +68,7 @@ func TestCostOfACallback(t *testing.T) {
 			}
 		}
 	}
-	c.compare(recorded{commits: 3, rows: 17, bytes: 1420})
+	c.compare(recorded{commits: 3, rows: 15, bytes: 1365})
 }
 
 // acceptingDeliverer is receivers that take everything at once.

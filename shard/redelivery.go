@@ -106,6 +106,9 @@ func hasTaken(ctx context.Context, st store.Shard, run engine.RunKey, m *engine.
 	for _, part := range []record.Part{record.PartStart, record.PartInfo} {
 		key := record.StateKey{Run: run, Part: part}.Key()
 		value, err := st.Get(ctx, key)
+		if errors.Is(err, store.ErrNotFound) && part == record.PartInfo {
+			break // it is in the first row still
+		}
 		if err != nil {
 			return false, err
 		}

@@ -102,12 +102,25 @@ func (a *alone) write(c *standalone.Change) {
 	record.WriteStandalone(&b, a.run.Key, c)
 	a.rows.write(&b)
 	a.offers.take(&c.Effects)
-	if !maps.EqualFunc(a.rows, whole(a.run), sameEntry) {
+	if !maps.EqualFunc(whole(a.load()), whole(a.run), sameEntry) {
 		a.Fatalf("what is stored is not what is in memory")
 	}
 }
 
-// whole are the rows of a run, all of them.
+// load is the run as it is stored.
+func (a *alone) load() *standalone.Run {
+	l := record.NewStandaloneLoader(a.run.Key)
+	for _, e := range a.rows.state(a.run.Key) {
+		l.Add(e)
+	}
+	run, err := l.Run()
+	if err != nil {
+		a.Fatal(err)
+	}
+	return run
+}
+
+// whole are the rows of a run, if they are all written at once.
 func whole(r *standalone.Run) rows {
 	var b store.Batch
 	record.WriteStandalone(&b, r.Key, &standalone.Change{
@@ -129,14 +142,7 @@ func (a *alone) sync() {
 
 func (a *alone) crash() {
 	a.unwritten = nil
-	l := record.NewStandaloneLoader(a.run.Key)
-	for _, e := range a.rows.state(a.run.Key) {
-		l.Add(e)
-	}
-	run, err := l.Run()
-	if err != nil {
-		a.Fatal(err)
-	}
+	run := a.load()
 	run.Loaded(a.env().Now)
 	a.run, a.offers = run, run.Offers()
 }
