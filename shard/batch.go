@@ -23,7 +23,7 @@ type batch struct {
 	seen []seen
 
 	feed      []FeedEntry
-	replies   []waiting
+	replies   []hearer
 	handovers []handover
 	offers    offers
 	letters   []*letter
@@ -65,12 +65,17 @@ func (s *shard) touch(h *held) {
 
 // after calls f once the batch is durable, with nil, or with what went wrong.
 func (s *shard) after(no uint64, f func(fault error)) {
+	s.tellAfter(no, hearing(f))
+}
+
+// tellAfter is after for whoever waits.
+func (s *shard) tellAfter(no uint64, h hearer) {
 	if no <= s.durable {
-		f(nil)
+		h.hear(s, nil)
 		return
 	}
 	b := s.batchOf(no)
-	b.replies = append(b.replies, waiting{f: f})
+	b.replies = append(b.replies, h)
 }
 
 // batchOf is the batch of that number, which is not durable.
@@ -83,22 +88,24 @@ func (s *shard) batchOf(no uint64) *batch {
 	return s.open
 }
 
-// waiting is what waits for a batch to be durable: a request that has its reply,
-// or, if that is nil, any function. (A function for each reply was an object for
-// each step.)
-type waiting struct {
-	r *request
-	f func(fault error)
+// hearer waits for a batch to be durable: a request that has its reply, a watcher
+// that has read what it waited for, or any function. (A function for each reply
+// was an object for each step.)
+type hearer interface {
+	// hear is called then with nil, or with what went wrong.
+	hear(s *shard, fault error)
 }
 
-// tell calls what has waited, with nil or with what went wrong.
-func (w waiting) tell(s *shard, fault error) {
-	switch {
-	case w.r == nil:
-		w.f(fault)
-	case fault != nil:
-		s.finish(w.r, nil, fault)
-	default:
-		s.finish(w.r, w.r.reply, w.r.err)
+func (r *request) hear(s *shard, fault error) {
+	if fault != nil {
+		s.finish(r, nil, fault)
+		return
 	}
+	s.finish(r, r.reply, r.err)
 }
+
+func (w *watcher) hear(_ *shard, fault error) { w.tell(fault) }
+
+type hearing func(fault error)
+
+func (f hearing) hear(_ *shard, fault error) { f(fault) }

@@ -17,12 +17,12 @@ func (s *shard) absorb(e *entry, h *held, res *outcome) {
 		s.fuse(h, res.changed.Asks().Offers)
 	}
 	if res.born != nil {
-		s.fuse(e.runs[e.current], res.born.birth.Asks().Offers)
+		s.fuse(e.run(e.current), res.born.birth.Asks().Offers)
 	}
 }
 
 func (s *shard) born(e *entry, n *newborn) {
-	h := e.runs[n.runID]
+	h := e.run(n.runID)
 	if h == nil {
 		h = s.hold(e, n.runID, n.run)
 	} else {

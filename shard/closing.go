@@ -20,7 +20,8 @@ type Closed struct {
 
 // closing is what a watcher takes of a run that has closed.
 type closing struct {
-	Closed           // no Event if the run's tail no longer has it
+	watcher          watcher
+	closed           Closed // no Event if the run's tail no longer has it
 	batchID, eventID int64
 }
 
@@ -32,28 +33,29 @@ type closing struct {
 // took three, and to decode the event and encode it again 3 % of the CPU of a
 // workflow with one activity.
 func (h *Host) Closing(ctx context.Context, over <-chan struct{}, key engine.RunKey) (Closed, error) {
-	var c closing
-	err := h.await(ctx, over, key, &watcher{
-		enough: func(*held) bool { return false },
-		read:   func(h *held) { c.take(h) },
-		leaves: true,
-	})
-	if err != nil {
+	c := new(closing)
+	c.watcher.enough, c.watcher.read, c.watcher.leaves = never, c.take, true
+	if err := h.await(ctx, over, key, &c.watcher); err != nil {
 		return Closed{}, err
 	}
-	if c.Event == nil {
-		c.Event, err = readEventBytes(ctx, h.shardOf(key.ID).store, key, c.batchID, c.eventID)
+	if c.closed.Event == nil {
+		var err error
+		c.closed.Event, err = readEventBytes(ctx, h.shardOf(key.ID).store, key, c.batchID, c.eventID)
+		return c.closed, err
 	}
-	return c.Closed, err
+	return c.closed, nil
 }
+
+// never has a watcher wait for the end.
+func never(*held) bool { return false }
 
 // take reads a closed run.
 func (c *closing) take(h *held) {
 	info := h.workflow().Info
-	c.batchID, c.eventID, c.NewRunID = info.CloseBatchID, info.CloseEventID, info.NewRunID
+	c.batchID, c.eventID, c.closed.NewRunID = info.CloseBatchID, info.CloseEventID, info.NewRunID
 	for _, b := range h.workflowExecution().tail.batches {
 		if b.First <= c.eventID && c.eventID <= b.Last {
-			c.Event = b.Range(c.eventID, c.eventID)
+			c.closed.Event = b.Range(c.eventID, c.eventID)
 		}
 	}
 }

@@ -69,24 +69,25 @@ func TestClosingIsAwaited(t *testing.T) {
 	task := w.take().(*workflow.TaskStarted)
 	var c closing
 	told := 0
-	stop := w.host.watch(key, &watcher{
-		enough: func(*held) bool { return false }, read: func(h *held) { c.take(h) }, leaves: true,
+	waiter := &watcher{
+		enough: never, read: c.take, leaves: true,
 		done: func(err error) {
 			if told++; err != nil {
 				t.Error(err)
 			}
 		},
-	})
+	}
+	s := w.host.watch(key, waiter)
 	w.settle()
 	w.do("a", "", completeTask(task, closeCommand()))
 	w.settle()
-	if told != 1 || len(c.Event) == 0 {
-		t.Errorf("told %d times, %d bytes", told, len(c.Event))
+	if told != 1 || len(c.closed.Event) == 0 {
+		t.Errorf("told %d times, %d bytes", told, len(c.closed.Event))
 	}
-	if s := w.host.shardOf(key.ID); s.held != 0 || s.watching != 0 {
+	if s.held != 0 || s.watching != 0 {
 		t.Errorf("%d runs are in memory, %d waiters", s.held, s.watching)
 	}
-	stop()
+	s.endWatch(key, waiter)
 	w.settle()
 }
 
@@ -111,10 +112,11 @@ func TestClosingIsAwaitedForATime(t *testing.T) {
 func TestWatcherThatLeftIsForgotten(t *testing.T) {
 	w := newWorld(t)
 	key := engine.RunKey{ID: idOf("a"), RunID: w.do("a", "", startOf("a")).(*workflow.Started).RunID}
-	stop := w.host.watch(key, &watcher{enough: func(*held) bool { return false }, done: func(error) { t.Error("told") }})
-	stop()
+	waiter := &watcher{enough: never, done: func(error) { t.Error("told") }}
+	s := w.host.watch(key, waiter)
+	s.endWatch(key, waiter)
 	w.settle()
-	if s := w.host.shardOf(key.ID); s.watching != 0 {
+	if s.watching != 0 {
 		t.Errorf("%d waiters", s.watching)
 	}
 }

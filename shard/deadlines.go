@@ -304,7 +304,7 @@ func (s *shard) addDeadlines(rows []dueRow, end time.Time) {
 // inMemory is what is held of a run; nil when nothing is.
 func (s *shard) inMemory(key engine.RunKey) *held {
 	if e := s.entries[key.ID]; e != nil {
-		return e.runs[key.RunID]
+		return e.run(key.RunID)
 	}
 	return nil
 }

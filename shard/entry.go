@@ -1,9 +1,9 @@
 package shard
 
 import (
-	"cmp"
 	"container/list"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/perdure/perdure/engine"
@@ -17,8 +17,11 @@ type request struct {
 	in    engine.Input
 	// look reads the state instead. h is never nil; NotFound is answered for it.
 	look func(h *held)
-	// done is called once: after durability, or with what went wrong.
-	done func(reply any, err error)
+	// done is called once: after durability, or with what went wrong. It is nil
+	// where somebody waits in shard.call, or watches.
+	done     func(reply any, err error)
+	answered chan struct{} // of shard.call: reply and err are the outcome
+	watch    *watcher      // is told of a fault only; else when it sees what it waits for
 	// outside: the request came from outside and counts against MaxPending.
 	outside bool
 	// joins waits for news of the update that the input is about.
@@ -39,9 +42,11 @@ type request struct {
 	peek func(h *held)
 	// told: done has been called.
 	told bool
-	// reply and err are what done is to be called with once a batch is durable.
+	// reply and err are what the caller is told once a batch is durable.
 	reply any
 	err   error
+	// entry is that of the id, once the request has been admitted to it.
+	entry *entry
 	// due: a deadline of the run, counted in dueFlying.
 	due bool
 }
@@ -57,9 +62,10 @@ type entry struct {
 	// currentChanged: the open batch must write the pointer.
 	currentChanged bool
 
-	// runs in memory by run id. A held without a run stands for one that does
-	// not exist.
-	runs map[string]*held
+	// runs in memory, in the order of their ids: what a simulated world does must
+	// follow from its seed alone. Nearly always there is one, for which a map was
+	// dear. A held without a run stands for one that does not exist.
+	runs []*held
 
 	// waiting requests, behind a read of the store or in the ready list. While
 	// there are any, newer ones queue too: inputs are served in order.
@@ -118,7 +124,7 @@ type held struct {
 	fedIn uint64
 	fedAt int
 
-	watchers map[*watcher]struct{}
+	watchers []*watcher // those first who came first
 	// awaited: the run has closed, and those who waited for it will read its end.
 	awaited bool
 	queries *runQueries
@@ -127,7 +133,8 @@ type held struct {
 
 func (s *shard) hold(e *entry, runID string, run execution) *held {
 	h := &held{entry: e, key: engine.RunKey{ID: e.id, RunID: runID}, run: run}
-	e.runs[runID] = h
+	at, _ := e.find(runID)
+	e.runs = slices.Insert(e.runs, at, h)
 	s.held++
 	s.weigh(h)
 	s.opt.Metrics.Loaded(1)
@@ -135,10 +142,25 @@ func (s *shard) hold(e *entry, runID string, run execution) *held {
 }
 
 func (s *shard) drop(h *held) {
-	delete(h.entry.runs, h.key.RunID)
+	if at, ok := h.entry.find(h.key.RunID); ok {
+		h.entry.runs = slices.Delete(h.entry.runs, at, at+1)
+	}
 	s.held--
 	s.reweigh(h, 0)
 	s.opt.Metrics.Loaded(-1)
+}
+
+// find is where a run's place among the runs is, and whether it is there.
+func (e *entry) find(runID string) (at int, ok bool) {
+	return slices.BinarySearchFunc(e.runs, runID, func(h *held, runID string) int { return strings.Compare(h.key.RunID, runID) })
+}
+
+// run is what is held of a run; nil when nothing is.
+func (e *entry) run(runID string) *held {
+	if at, ok := e.find(runID); ok {
+		return e.runs[at]
+	}
+	return nil
 }
 
 // busy reports whether new requests have to queue.
@@ -163,32 +185,18 @@ func (s *shard) evict(e *entry) bool {
 		return false
 	}
 	free := true
-	runs := e.inOrder()
-	for _, h := range runs {
+	for _, h := range e.runs {
 		free = s.release(h) && free
 	}
 	if !free {
 		return false
 	}
-	for _, h := range runs {
-		s.leave(h)
+	for len(e.runs) > 0 {
+		s.leave(e.runs[0])
 	}
 	s.recent.remove(e)
 	delete(s.entries, e.id)
 	return true
-}
-
-// inOrder are the runs in memory in a fixed order: what a simulated world does
-// must follow from its seed alone.
-func (e *entry) inOrder() []*held {
-	runs := make([]*held, 0, 4) // on the stack, nearly always
-	for _, h := range e.runs {
-		runs = append(runs, h)
-	}
-	if len(runs) > 1 {
-		slices.SortFunc(runs, func(a, b *held) int { return cmp.Compare(a.key.RunID, b.key.RunID) })
-	}
-	return runs
 }
 
 // release reports whether the run may leave memory now, and does what it takes
@@ -219,7 +227,7 @@ func (s *shard) leave(h *held) {
 // retire lets a run go that is closed or deleted, as soon as nobody needs it:
 // what is closed belongs in the store's cache, not among our objects.
 func (s *shard) retire(h *held) {
-	if h.run != nil && h.run.Open() || h.entry.busy() || h.entry.runs[h.key.RunID] != h {
+	if h.run != nil && h.run.Open() || h.entry.busy() || h.entry.run(h.key.RunID) != h {
 		return
 	}
 	if len(h.entry.runs) == 1 {

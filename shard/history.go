@@ -10,7 +10,6 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/internal/await"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
 )
@@ -49,10 +48,9 @@ type durableHistory struct {
 
 // settled waits until all that is in the run's history is durable.
 func (h *Host) settled(ctx context.Context, key engine.RunKey) (d durableHistory, err error) {
-	result := make(chan error, 1)
 	s := h.shardOf(key.ID)
 	gone := false
-	s.submit(&request{
+	_, err = s.call(ctx, &request{
 		id: key.ID, runID: key.RunID, outside: true,
 		peek: func(held *held) {
 			d.last = unknownLast
@@ -64,17 +62,15 @@ func (h *Host) settled(ctx context.Context, key engine.RunKey) (d durableHistory
 			}
 			gone = held != nil && held.run == nil
 		},
-		done: func(_ any, err error) { result <- err },
 	})
-	told, err := await.Value(ctx, result)
+	if err == nil && gone {
+		err = noHistory(key)
+	}
 	if err != nil {
 		return durableHistory{}, err
 	}
-	if told == nil && gone {
-		told = noHistory(key)
-	}
 	d.store = s.store
-	return d, told
+	return d, nil
 }
 
 // readable waits until all that is in the run's history is durable, and returns

@@ -11,7 +11,6 @@ import (
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
-	"github.com/perdure/perdure/internal/await"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
 )
@@ -127,17 +126,7 @@ func (h *Host) Submit(id engine.ID, runID string, in engine.Input, done func(rep
 // Do is Submit for a caller that waits. When ctx ends before the outcome is
 // known the error is ctx's, and the input goes on.
 func (h *Host) Do(ctx context.Context, id engine.ID, runID string, in engine.Input) (reply any, err error) {
-	type outcome struct {
-		reply any
-		err   error
-	}
-	result := make(chan outcome, 1)
-	h.Submit(id, runID, in, func(reply any, err error) { result <- outcome{reply, err} })
-	o, err := await.Value(ctx, result)
-	if err != nil {
-		return nil, err
-	}
-	return o.reply, o.err
+	return h.shardOf(id).call(ctx, &request{id: id, runID: runID, in: in, outside: true})
 }
 
 // View calls read with the workflow run's present state, on the loop that owns
@@ -164,13 +153,12 @@ func (h *Host) LookActivity(id engine.ID, runID string, read func(*standalone.Ru
 }
 
 func (h *Host) look(ctx context.Context, id engine.ID, runID string, look func(*shard, *held)) error {
-	result := make(chan error, 1)
-	h.beginLook(id, runID, look, func(err error) { result <- err })
-	told, err := await.Value(ctx, result)
-	if err != nil {
-		return err
-	}
-	return told
+	s := h.shardOf(id)
+	_, err := s.call(ctx, &request{
+		id: id, runID: runID, outside: true,
+		look: func(held *held) { look(s, held) },
+	})
+	return err
 }
 
 func (h *Host) beginLook(id engine.ID, runID string, look func(*shard, *held), done func(error)) {

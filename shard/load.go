@@ -123,7 +123,7 @@ func (s *shard) arrived(e *entry, l *loaded) {
 	if l.withCurrent && !e.known {
 		e.known, e.current = true, l.current
 	}
-	switch h := e.runs[l.runID]; {
+	switch h := e.run(l.runID); {
 	case l.events != nil:
 		if h != nil && h.run != nil {
 			h.run.keep(l.events)

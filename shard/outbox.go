@@ -91,7 +91,7 @@ func (s *shard) atHand(m *engine.Message) bool {
 			return m.Kind == engine.MessageStartChild
 		}
 	}
-	h := e.runs[runID]
+	h := e.run(runID)
 	return h != nil && h.run != nil
 }
 
@@ -143,7 +143,7 @@ func (s *shard) stepLocal(id engine.ID, runID string, in engine.Input) (reply an
 	if runID == "" || m.concernsID(in) {
 		runID = e.current
 	}
-	h := e.runs[runID]
+	h := e.run(runID)
 	var run execution
 	if h != nil {
 		run = h.run

@@ -11,7 +11,7 @@ func (s *shard) perform(b *batch) {
 	for len(b.replies) > 0 {
 		reply := b.replies[0]
 		b.replies = b.replies[1:]
-		reply.tell(s, nil)
+		reply.hear(s, nil)
 	}
 	for len(b.handovers) > 0 {
 		h := b.handovers[0]

@@ -348,7 +348,7 @@ func (s *shard) unask(key engine.RunKey, q *query) {
 	q.told = true
 	s.alight(q)
 	if e := s.entries[key.ID]; e != nil {
-		if h := e.runs[key.RunID]; h != nil {
+		if h := e.run(key.RunID); h != nil {
 			s.forgetTold(h)
 		}
 	}

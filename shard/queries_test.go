@@ -67,8 +67,8 @@ func (h *Host) wait(ctx context.Context, key engine.RunKey, seen int64) error {
 
 // watching counts the watchers of a run; only while the loop rests.
 func (h *Host) watching(key engine.RunKey) int {
-	if e := h.shardOf(key.ID).entries[key.ID]; e != nil && e.runs[key.RunID] != nil {
-		return len(e.runs[key.RunID].watchers)
+	if e := h.shardOf(key.ID).entries[key.ID]; e != nil && e.run(key.RunID) != nil {
+		return len(e.run(key.RunID).watchers)
 	}
 	return 0
 }

@@ -104,7 +104,7 @@ func oldest(l *entries) *entry {
 func (s *shard) entryOf(id engine.ID, slot store.Slot) *entry {
 	e := s.entries[id]
 	if e == nil {
-		e = &entry{id: id, slot: slot, runs: make(map[string]*held)}
+		e = &entry{id: id, slot: slot}
 		s.entries[id] = e
 	}
 	s.recent.used(e, s.now)

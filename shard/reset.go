@@ -61,7 +61,7 @@ const guardFor = time.Hour
 func (s *shard) reset(e *entry, current *held, r *request) bool {
 	in := r.in.(*workflow.ResetWorkflow)
 	runID := cmp.Or(r.runID, e.current)
-	base := e.runs[runID]
+	base := e.run(runID)
 	switch {
 	case runID == "":
 		s.refused(r, workflowMachine{}.notFound(r.id, r.runID))

@@ -76,10 +76,8 @@ type shard struct {
 	unfed map[engine.RunKey]uint64
 
 	watching int // watchers of all runs
-	// watcherNo is that of the last who came.
-	watcherNo uint64
-	reading   int
-	readers   []func(ctx context.Context)
+	reading  int
+	readers  []func(ctx context.Context)
 
 	deadlines deadlines
 	backlog   backlog
@@ -268,7 +266,7 @@ func (s *shard) discard(b *batch, fault error) {
 		s.opt.Matcher.Release(h.reservation)
 	}
 	for _, reply := range b.replies {
-		reply.tell(s, fault)
+		reply.hear(s, fault)
 	}
 	b.replies, b.handovers = nil, nil
 }
@@ -320,7 +318,7 @@ func (s *shard) dropEntries(l *list.List, fault error) {
 		for _, r := range e.waiting {
 			s.finish(r, nil, fault)
 		}
-		for _, h := range e.inOrder() {
+		for _, h := range e.runs {
 			s.dropWatchers(h, fault)
 			s.dropQueries(h)
 			s.dropUpdates(h)

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/workflow"
+	"github.com/perdure/perdure/internal/await"
 	"github.com/perdure/perdure/record"
 )
 
@@ -16,7 +18,7 @@ func (s *shard) submit(r *request) {
 	if r.outside {
 		if s.pending.Add(1) > s.placesFor(r) {
 			s.pending.Add(-1)
-			r.done(nil, ErrBusy)
+			r.tell(nil, ErrBusy)
 			return
 		}
 	}
@@ -45,7 +47,31 @@ func (s *shard) finish(r *request, reply any, err error) {
 	if r.outside {
 		s.pending.Add(-1)
 	}
-	r.done(reply, err)
+	r.tell(reply, err)
+}
+
+// tell gives the outcome to whoever is to have it.
+func (r *request) tell(reply any, err error) {
+	switch {
+	case r.done != nil:
+		r.done(reply, err)
+	case r.watch == nil:
+		r.reply, r.err = reply, err
+		r.answered <- struct{}{}
+	case err != nil:
+		r.watch.tell(err)
+	}
+}
+
+// call submits a request and waits for its outcome. When ctx ends before that the
+// error is ctx's, and the request goes on.
+func (s *shard) call(ctx context.Context, r *request) (reply any, err error) {
+	r.answered = make(chan struct{}, 1)
+	s.submit(r)
+	if _, err := await.Value(ctx, r.answered); err != nil {
+		return nil, err
+	}
+	return r.reply, r.err
 }
 
 // answer tells the caller once nothing it could have seen can be undone.
@@ -56,17 +82,16 @@ func (s *shard) answer(r *request, reply any, err error) {
 	if r.due {
 		s.deadlines.flying--
 	}
+	e := r.entry
+	if e == nil {
+		e = s.entries[r.id]
+	}
 	var last uint64
-	if e := s.entries[r.id]; e != nil {
+	if e != nil {
 		last = e.lastBatch
 	}
-	if last <= s.durable {
-		s.finish(r, reply, err)
-		return
-	}
 	r.reply, r.err = reply, err
-	b := s.batchOf(last)
-	b.replies = append(b.replies, waiting{r: r})
+	s.tellAfter(last, r)
 }
 
 // admit begins to serve a request, or queues it behind others of its id.
@@ -84,6 +109,7 @@ func (s *shard) admit(r *request) {
 		return
 	}
 	e := s.entryOf(r.id, record.SlotOf(r.id))
+	r.entry = e
 	if e.busy() {
 		e.waiting = append(e.waiting, r)
 		return
@@ -95,8 +121,8 @@ func (s *shard) admit(r *request) {
 
 func (s *shard) peek(r *request) {
 	var h *held
-	if e := s.entries[r.id]; e != nil {
-		h = e.runs[r.runID]
+	if r.entry = s.entries[r.id]; r.entry != nil {
+		h = r.entry.run(r.runID)
 	}
 	r.peek(h)
 	s.answer(r, nil, nil)
@@ -147,12 +173,16 @@ func (s *shard) carryOut(e *entry, r *request) bool {
 		return false
 	}
 	m := machineOf(e.id.Archetype)
-	if r.look != nil {
+	if r.look != nil || r.watch != nil {
 		if h == nil || h.run == nil {
 			s.answer(r, nil, m.notFound(r.id, r.runID))
 			return true
 		}
-		r.look(h)
+		if r.watch != nil {
+			s.watch(h, r.watch)
+		} else {
+			r.look(h)
+		}
 		s.answer(r, nil, nil)
 		if !h.run.Open() && !h.awaited {
 			s.retire(h)
@@ -254,7 +284,7 @@ func (s *shard) resolve(e *entry, r *request) (*held, bool) {
 			return nil, true
 		}
 	}
-	h := e.runs[runID]
+	h := e.run(runID)
 	if h == nil {
 		s.loadRun(e, runID)
 		return nil, false

@@ -93,7 +93,7 @@ func (s *shard) giveHistory(started any) {
 	if e == nil {
 		return
 	}
-	h := e.runs[t.Token.Run.RunID]
+	h := e.run(t.Token.Run.RunID)
 	if h == nil || h.workflow() == nil {
 		return
 	}

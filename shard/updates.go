@@ -205,7 +205,7 @@ func (s *shard) joinReply(e *entry, w *updateWaiter, reply any) {
 	if !ok {
 		return
 	}
-	if h := e.runs[status.Run.RunID]; h != nil {
+	if h := e.run(status.Run.RunID); h != nil {
 		s.join(h, w, status)
 	}
 }

@@ -1,10 +1,8 @@
 package shard
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"slices"
 
 	"github.com/perdure/perdure/engine"
@@ -22,15 +20,32 @@ type watcher struct {
 	// read is called with the run before done is; it may be nil.
 	read func(h *held)
 	// done is called when what read has seen is durable, or with a fault, then
-	// perhaps twice; with NotFound when the run is gone.
+	// perhaps twice; with NotFound when the run is gone. It is nil where somebody
+	// waits in Host.await.
 	done func(err error)
+	// heard is sent to then, for who waits; the first outcome, err, counts. told
+	// says that there is one. Both are the loop's until then.
+	heard chan struct{}
+	told  bool
+	err   error
 	// leaves: read takes all that is wanted of a run, nobody comes back for more.
 	leaves bool
 	// left: the caller does not wait any more. Set and read on the loop.
 	left bool
-	// no is the watcher's place among those of a shard: they are told in the order
-	// they came.
-	no uint64
+
+	// request brings the watcher to its run.
+	request request
+}
+
+// tell tells the caller.
+func (w *watcher) tell(err error) {
+	switch {
+	case w.done != nil:
+		w.done(err)
+	case !w.told:
+		w.told, w.err = true, err
+		w.heard <- struct{}{}
+	}
 }
 
 // ErrOver is the answer to one who waits until their time is over: what they wait
@@ -62,14 +77,13 @@ func goneOn(seen int64) func(*held) bool {
 }
 
 func (h *Host) await(ctx context.Context, over <-chan struct{}, key engine.RunKey, w *watcher) error {
-	result := make(chan error, 2) // a fault may be told twice
-	w.done = func(err error) { result <- err }
-	stop := h.watch(key, w)
-	told, _, heard, err := await.Either(ctx, result, over)
+	w.heard = make(chan struct{}, 1)
+	s := h.watch(key, w)
+	_, _, heard, err := await.Either(ctx, w.heard, over)
 	if err == nil && heard {
-		return told
+		return w.err
 	}
-	stop()
+	s.endWatch(key, w)
 	if err == nil {
 		err = ErrOver
 	}
@@ -82,26 +96,25 @@ func (h *Host) await(ctx context.Context, over <-chan struct{}, key engine.RunKe
 // perhaps twice. stop ends the watch; done may still be called by someone who is
 // about to.
 func (h *Host) Watch(key engine.RunKey, seenNextEventID int64, done func(err error)) (stop func()) {
-	return h.watch(key, &watcher{enough: goneOn(seenNextEventID), done: done})
+	w := &watcher{enough: goneOn(seenNextEventID), done: done}
+	s := h.watch(key, w)
+	return func() { s.endWatch(key, w) }
 }
 
-func (h *Host) watch(key engine.RunKey, w *watcher) (stop func()) {
+// watch brings a watcher to its run. Who ends the watch tells the same shard.
+func (h *Host) watch(key engine.RunKey, w *watcher) *shard {
 	s := h.shardOf(key.ID)
-	s.submit(&request{
-		id: key.ID, runID: key.RunID, outside: true,
-		look: func(held *held) { s.watch(held, w) },
-		done: func(_ any, err error) {
-			if err != nil { // else the watcher is told
-				w.done(err)
-			}
-		},
+	w.request = request{id: key.ID, runID: key.RunID, outside: true, watch: w}
+	s.submit(&w.request)
+	return s
+}
+
+// endWatch ends a watch whose caller has gone.
+func (s *shard) endWatch(key engine.RunKey, w *watcher) {
+	s.inbox.report(func() {
+		w.left = true // the request may not have been looked at yet
+		s.unwatch(key, w)
 	})
-	return func() {
-		s.inbox.report(func() {
-			w.left = true // the request may not have been looked at yet
-			s.unwatch(key, w)
-		})
-	}
 }
 
 // watch registers a watcher, unless what it waits for has happened.
@@ -112,22 +125,17 @@ func (s *shard) watch(h *held, w *watcher) {
 		return
 	}
 	if s.watching >= s.opt.MaxPending {
-		w.done(ErrBusy)
+		w.tell(ErrBusy)
 		return
 	}
 	s.watching++
-	s.watcherNo++
-	w.no = s.watcherNo
-	if h.watchers == nil {
-		h.watchers = make(map[*watcher]struct{})
-	}
-	h.watchers[w] = struct{}{}
+	h.watchers = append(h.watchers, w)
 }
 
 // tell tells a watcher if what it waits for has happened, once that is durable.
 func (s *shard) tell(h *held, w *watcher) bool {
 	if h.run == nil {
-		w.done(machineOf(h.key.Archetype).notFound(h.key.ID, h.key.RunID))
+		w.tell(machineOf(h.key.Archetype).notFound(h.key.ID, h.key.RunID))
 		return true
 	}
 	if h.run.Open() && !w.enough(h) {
@@ -136,7 +144,7 @@ func (s *shard) tell(h *held, w *watcher) bool {
 	if w.read != nil {
 		w.read(h)
 	}
-	s.after(h.lastBatch, w.done)
+	s.tellAfter(h.lastBatch, w)
 	return true
 }
 
@@ -145,43 +153,33 @@ func (s *shard) unwatch(key engine.RunKey, w *watcher) {
 	if e == nil {
 		return
 	}
-	if h := e.runs[key.RunID]; h != nil {
-		s.removeWatcher(h, w)
+	if h := e.run(key.RunID); h != nil {
+		if at := slices.Index(h.watchers, w); at >= 0 {
+			h.watchers = slices.Delete(h.watchers, at, at+1)
+			s.watching--
+		}
 	}
-}
-
-func (s *shard) removeWatcher(h *held, w *watcher) {
-	if _, ok := h.watchers[w]; ok {
-		delete(h.watchers, w)
-		s.watching--
-	}
-}
-
-// inOrder are the run's watchers, those first who came first: what a simulated
-// world does must follow from its seed alone.
-func (h *held) inOrder() []*watcher {
-	if len(h.watchers) == 0 {
-		return nil
-	}
-	return slices.SortedFunc(maps.Keys(h.watchers), func(a, b *watcher) int { return cmp.Compare(a.no, b.no) })
 }
 
 // wakeWatchers tells those who have waited for what is now durable, and reports
 // whether any of them will be back for more: for the run, if they have not read
 // it, or for the last event of a workflow.
 func (s *shard) wakeWatchers(h *held) (back bool) {
-	for _, w := range h.inOrder() {
-		if s.tell(h, w) {
-			s.removeWatcher(h, w)
+	h.watchers = slices.DeleteFunc(h.watchers, func(w *watcher) bool {
+		told := s.tell(h, w)
+		if told {
+			s.watching--
 			back = back || w.read == nil || !w.leaves && h.key.Archetype == engine.ArchetypeWorkflow
 		}
-	}
+		return told
+	})
 	return back
 }
 
 func (s *shard) dropWatchers(h *held, fault error) {
-	for _, w := range h.inOrder() {
-		s.removeWatcher(h, w)
-		w.done(fault)
+	s.watching -= len(h.watchers)
+	for _, w := range h.watchers {
+		w.tell(fault)
 	}
+	h.watchers = nil
 }
