@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/perdure/perdure/engine"
@@ -26,9 +27,14 @@ func (s *shard) feedChange(h *held, v *engine.VisibilityRecord) {
 // fedChange is a change that was given to the index and not acknowledged.
 type fedChange struct {
 	seq uint64
-	run engine.RunKey
-	// numbered: an older release wrote it, as a row of its own.
-	numbered bool
+	run *unfedRun // nil: an older release wrote it, as a row of its own
+}
+
+// unfedRun is a run that has such changes.
+type unfedRun struct {
+	key  engine.RunKey
+	row  store.Key // in the feed
+	last uint64    // the last change's number
 }
 
 // sealFeed gives a change its number and has the run's row in the feed. While
@@ -37,23 +43,36 @@ type fedChange struct {
 // with the change in it, was a seventh of all bytes written.)
 func (s *shard) sealFeed(b *batch, f *FeedEntry) {
 	f.Seq = s.nextSequence()
-	run := f.Record.Run
-	switch _, there := s.unfed[run]; {
+	run, there := s.unfedRun(f.Record.Run)
+	switch {
 	case f.Record.Deleted:
-		b.rows.Put(record.FeedKey(run), record.EncodeVisibility(f.Record))
+		b.rows.Put(run.row, record.EncodeVisibility(f.Record))
 	case !there:
-		b.rows.Put(record.FeedKey(run), record.FeedValue)
+		b.rows.Put(run.row, record.FeedValue)
 	}
 	s.feeding(f.Slot, fedChange{seq: f.Seq, run: run})
 }
 
+// unfedRun finds or makes what is known of a run that the index lacks a change of.
+func (s *shard) unfedRun(key engine.RunKey) (run *unfedRun, there bool) {
+	run, there = s.unfed[key.RunID]
+	if !there {
+		run = &unfedRun{key: key, row: record.FeedKey(key)}
+		s.unfed[key.RunID] = run
+	}
+	return run, there
+}
+
 // feeding notes a change that the index is given.
 func (s *shard) feeding(slot store.Slot, c fedChange) {
-	s.fed[slot] = append(s.fed[slot], c)
-	if !c.numbered {
-		s.unfed[c.run] = c.seq
+	changes := s.fedIn(slot)
+	*changes = append(*changes, c)
+	if c.run != nil {
+		c.run.last = c.seq
 	}
 }
+
+func (s *shard) fedIn(slot store.Slot) *[]fedChange { return &s.fed[slot-s.slots.From] }
 
 // nextSequence numbers the rows of outbox and feed. One count serves all slots
 // of the shard: in each slot it grows, which is all that is promised.
@@ -66,26 +85,28 @@ func (s *shard) nextSequence() uint64 {
 // feedDone removes the rows of the runs whose last change the index has on
 // stable storage.
 func (s *shard) feedDone(p FeedPosition) {
-	changes := s.fed[p.Slot]
+	changes := s.fedIn(p.Slot)
 	n := 0
-	for n < len(changes) && changes[n].seq <= p.Seq {
-		switch c := &changes[n]; {
-		case c.numbered:
+	for n < len(*changes) && (*changes)[n].seq <= p.Seq {
+		switch c := (*changes)[n]; {
+		case c.run == nil:
 			s.lazy.Delete(record.NumberedFeedKey(p.Slot, c.seq))
-		case s.unfed[c.run] == c.seq:
-			delete(s.unfed, c.run)
-			s.lazy.Delete(record.FeedKey(c.run))
-			s.payDeadline(c.run)
+		case c.run.last == c.seq:
+			delete(s.unfed, c.run.key.RunID)
+			s.lazy.Delete(c.run.row)
+			s.payDeadline(c.run.key)
 		}
 		n++
 	}
-	if n == len(changes) {
-		delete(s.fed, p.Slot)
-	} else {
-		s.fed[p.Slot] = changes[n:]
+	*changes = slices.Delete(*changes, 0, n)
+	if len(*changes) == 0 && cap(*changes) > fedKept {
+		*changes = nil
 	}
 	s.lazyAdded()
 }
+
+// fedKept is for how many changes a slot keeps its room when it has none.
+const fedKept = 16
 
 // recoverFeed gives the index again what it has not acknowledged. The changes
 // get new numbers, larger than any it has seen.
@@ -123,17 +144,19 @@ func (s *shard) recoverChange(ctx context.Context, e store.Entry) (f FeedEntry, 
 	if err != nil {
 		return f, err
 	}
-	c := fedChange{seq: seq, run: run, numbered: seq != 0}
-	if !c.numbered {
+	c := fedChange{seq: seq}
+	numbered := seq != 0
+	if !numbered {
 		c.seq = s.nextSequence()
 	}
-	if f.Seq = c.seq; len(e.Value) > 0 {
-		f.Record, err = record.DecodeVisibility(e.Value)
-		s.feeding(f.Slot, c)
-		return f, err
-	}
+	f.Seq = c.seq
 	var armed time.Time
-	if f.Record, armed, err = recordOf(ctx, s.store, run); err != nil {
+	if len(e.Value) > 0 {
+		f.Record, err = record.DecodeVisibility(e.Value)
+	} else {
+		f.Record, armed, err = recordOf(ctx, s.store, run)
+	}
+	if err != nil {
 		return f, err
 	}
 	if f.Record == nil {
@@ -143,6 +166,9 @@ func (s *shard) recoverChange(ctx context.Context, e store.Entry) (f FeedEntry, 
 	}
 	if f.Record.CloseTime.IsZero() && !armed.IsZero() {
 		s.oweDeadline(run, armed)
+	}
+	if !numbered {
+		c.run, _ = s.unfedRun(run)
 	}
 	s.feeding(f.Slot, c)
 	return f, nil

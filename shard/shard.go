@@ -69,11 +69,12 @@ type shard struct {
 	lazySince time.Time
 	deferrals deferrals
 	sequence  uint64
-	// fed are the changes the index has not acknowledged, oldest first, and unfed
-	// the last of each run among them. Invariant: a run is in unfed exactly while
-	// its row in the feed is stored, or in a batch on its way there.
-	fed   map[store.Slot][]fedChange
-	unfed map[engine.RunKey]uint64
+	// fed are the changes the index has not acknowledged, oldest first, for each of
+	// the shard's slots, and unfed their runs by run id. Invariant: a run is in
+	// unfed exactly while its row in the feed is stored, or in a batch on its way
+	// there.
+	fed   [][]fedChange
+	unfed map[string]*unfedRun
 
 	watching int // watchers of all runs
 	reading  int
@@ -117,8 +118,8 @@ func newShard(h *Host, index int, slots store.SlotRange, st store.Shard, aside m
 		aside:    aside,
 		open:     newBatch(1),
 		sequence: record.FirstSequence(st.Epoch()),
-		fed:      make(map[store.Slot][]fedChange),
-		unfed:    make(map[engine.RunKey]uint64),
+		fed:      make([][]fedChange, slots.To-slots.From),
+		unfed:    make(map[string]*unfedRun),
 	}
 	s.backlog.queues = make(map[engine.TaskQueue]*queue)
 	s.backlog.depths.of = make(map[engine.TaskQueue]int)
