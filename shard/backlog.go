@@ -39,7 +39,7 @@ type queue struct {
 
 	// beyond: there are rows behind bound that are not in waiting.
 	beyond bool
-	bound  engine.Task
+	bound  *engine.Task
 	// reading: rows behind bound are being read. Meanwhile what is added there
 	// is noted, and what is withdrawn.
 	reading bool
@@ -49,16 +49,17 @@ type queue struct {
 	asked bool
 }
 
-// offerKey identifies an offer.
+// offerKey identifies an offer. Run ids are unique across the server, so that the
+// rest of the run's name is not needed.
 type offerKey struct {
-	run     engine.RunKey
+	runID   string
 	eventID int64
 	stamp   int64
 	kind    int32
 }
 
 func keyOf(t *engine.Task) offerKey {
-	return offerKey{t.Run, t.EventID, t.Stamp, int32(t.Queue.Type)}
+	return offerKey{t.Run.RunID, t.EventID, t.Stamp, int32(t.Queue.Type)}
 }
 
 // compareTasks is the order of a queue, the same as that of record.TaskKey.
@@ -85,10 +86,30 @@ func sortTasks(tasks []engine.Task) {
 
 // offers are a batch's changes of the backlog.
 type offers struct {
-	made      []engine.Task
-	dropped   map[offerKey]bool // made and withdrawn in this batch: no row, no offer
+	made      []madeOffer
+	dropped   map[offerKey]bool // withdrawn in this batch
 	withdrawn []engine.Task
-	at        map[offerKey]bool // in made and not dropped
+	at        map[offerKey]int // places in made, but for those withdrawn again
+}
+
+// madeOffer is an offer that a batch makes.
+type madeOffer struct {
+	task  *engine.Task // nil: withdrawn in this batch, it has no row and is never on offer
+	queue *queue       // has it pending
+}
+
+// tasks are the offers made that stand.
+func (o *offers) tasks() []engine.Task {
+	if len(o.at) == 0 {
+		return nil
+	}
+	tasks := make([]engine.Task, 0, len(o.at))
+	for _, m := range o.made {
+		if m.task != nil {
+			tasks = append(tasks, *m.task)
+		}
+	}
+	return tasks
 }
 
 // nickname names a queue without what is no part of its identity.
@@ -116,19 +137,20 @@ func (s *shard) tidy(q *queue) {
 }
 
 // offer notes that a task is to be on offer once the open batch is durable.
-func (s *shard) offer(t engine.Task) {
+func (s *shard) offer(t *engine.Task) {
 	o := &s.open.offers
 	if o.at == nil {
-		o.at = make(map[offerKey]bool)
+		o.at = make(map[offerKey]int)
 	}
-	k := keyOf(&t)
-	if o.at[k] {
+	k := keyOf(t)
+	if _, there := o.at[k]; there {
 		return
 	}
 	delete(o.dropped, k)
-	o.at[k] = true
-	o.made = append(o.made, t)
-	s.queueOf(t.Queue).pending++
+	o.at[k] = len(o.made)
+	q := s.queueOf(t.Queue)
+	q.pending++
+	o.made = append(o.made, madeOffer{t, q})
 }
 
 // withdraw notes that a task is no longer on offer. If it was made in the open
@@ -136,15 +158,12 @@ func (s *shard) offer(t engine.Task) {
 func (s *shard) withdraw(t *engine.Task) {
 	o := &s.open.offers
 	k := keyOf(t)
-	if o.at[k] {
+	if at, ok := o.at[k]; ok {
 		delete(o.at, k)
-		for i := range o.made {
-			if keyOf(&o.made[i]) == k {
-				s.made(o.made[i].Queue)
-				o.made = append(o.made[:i], o.made[i+1:]...)
-				break
-			}
-		}
+		m := &o.made[at]
+		m.task = nil
+		m.queue.pending--
+		s.tidy(m.queue)
 		return
 	}
 	if o.dropped[k] {
@@ -175,27 +194,9 @@ func (s *shard) forgetWaiting(t *engine.Task) {
 	}
 }
 
-// made takes one off the offers that are not durable yet.
-func (s *shard) made(name engine.TaskQueue) {
-	if q := s.queueIf(name); q != nil {
-		q.pending--
-		s.tidy(q)
-	}
-}
-
-// ahead reports whether tasks of the queue wait here, so that a new one may not
-// be started before them.
-func (s *shard) ahead(t *engine.Task) bool {
-	q := s.queueIf(t.Queue)
-	if q == nil {
-		return false
-	}
-	own := 0
-	if s.open.offers.at[keyOf(t)] {
-		own = 1
-	}
-	return q.pending > own || len(q.waiting) > 0 || q.beyond
-}
+// ahead reports whether other tasks wait here than the pending one in question, so
+// that it may not be started before them.
+func (q *queue) ahead() bool { return q.pending > 1 || len(q.waiting) > 0 || q.beyond }
 
 func (s *shard) sealOffers(b *batch) {
 	for i := range b.offers.withdrawn {
@@ -203,8 +204,8 @@ func (s *shard) sealOffers(b *batch) {
 			b.rows.Delete(record.TaskKey(t))
 		}
 	}
-	for i := range b.offers.made {
-		if t := &b.offers.made[i]; !t.Volatile {
+	for _, m := range b.offers.made {
+		if t := m.task; t != nil && !t.Volatile {
 			b.rows.Put(record.TaskKey(t), record.EncodeTask(t))
 		}
 	}
@@ -216,11 +217,11 @@ func (s *shard) performOffers(b *batch) {
 		s.count(b.offers.withdrawn, -1)
 		s.opt.Matcher.Withdraw(b.offers.withdrawn)
 	}
-	if len(b.offers.made) == 0 {
+	made := b.offers.tasks()
+	if len(made) == 0 {
 		return
 	}
-	s.count(b.offers.made, 1)
-	made := b.offers.made
+	s.count(made, 1)
 	// Stable: tasks of one queue stay together in the order they were made.
 	slices.SortStableFunc(made, func(a, b engine.Task) int { return compareQueues(a.Queue, b.Queue) })
 	for len(made) > 0 {
@@ -243,7 +244,7 @@ func (s *shard) performOffer(tasks []engine.Task) {
 	sortTasks(tasks)
 	if q.beyond {
 		// What goes behind the bound stays in its row until it is read.
-		n, _ := slices.BinarySearchFunc(tasks, &q.bound, func(a engine.Task, b *engine.Task) int {
+		n, _ := slices.BinarySearchFunc(tasks, q.bound, func(a engine.Task, b *engine.Task) int {
 			return compareTasks(&a, b)
 		})
 		if q.reading {

@@ -67,8 +67,8 @@ func (s *shard) effect(h *held, e *engine.Effects) {
 	for i := range e.Withdrawn {
 		s.withdraw(&e.Withdrawn[i])
 	}
-	for _, t := range e.Offers {
-		s.offer(t)
+	for i := range e.Offers {
+		s.offer(&e.Offers[i])
 	}
 	if e.Visibility != nil {
 		s.feedChange(h, e.Visibility)

@@ -60,7 +60,7 @@ func (s *shard) seal(b *batch) {
 func (s *shard) rowsOf(b *batch) int {
 	const perRun = 5 // info, history, an activity, the deadline
 	return len(s.lazy.Ops) + perRun*len(b.runs) + len(b.entries) +
-		len(b.offers.made) + len(b.offers.withdrawn) + len(b.feed) + 1
+		len(b.offers.at) + len(b.offers.withdrawn) + len(b.feed) + 1
 }
 
 func (s *shard) sealRun(b *batch, h *held) {

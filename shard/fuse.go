@@ -9,7 +9,8 @@ import (
 func (s *shard) fuse(h *held, offers []engine.Task) {
 	for i := range offers {
 		t := &offers[i]
-		if h.run == nil || !s.open.offers.at[keyOf(t)] || s.ahead(t) {
+		at, stands := s.open.offers.at[keyOf(t)]
+		if h.run == nil || !stands || s.open.offers.made[at].queue.ahead() {
 			continue
 		}
 		poller, reservation, ok := s.opt.Matcher.Reserve(s, *t)
@@ -38,7 +39,7 @@ func (s *shard) startFused(h *held, t *engine.Task, poller engine.Poller) (reply
 		w.joinStarted(res.changed)
 	}
 	s.absorb(h.entry, h, &res)
-	if s.open.offers.at[keyOf(t)] {
+	if _, stands := s.open.offers.at[keyOf(t)]; stands {
 		s.withdraw(t)
 	}
 	s.queriesAfter(h, in, res.reply)

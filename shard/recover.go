@@ -57,13 +57,14 @@ func (s *shard) recoverBacklog(ctx context.Context) error {
 		}
 		s.backlog.depths.of[nickname(t.Queue)]++
 		q := s.queueOf(t.Queue)
-		if !q.beyond || compareTasks(t, &q.bound) < 0 {
+		if !q.beyond || compareTasks(t, q.bound) < 0 {
 			q.waiting = append(q.waiting, *t)
 		}
 		if len(q.waiting) > 2*s.opt.Window {
 			sortTasks(q.waiting)
 			q.waiting = append([]engine.Task(nil), q.waiting[:s.opt.Window]...)
-			q.bound, q.beyond = q.waiting[s.opt.Window-1], true
+			bound := q.waiting[s.opt.Window-1]
+			q.bound, q.beyond = &bound, true
 		}
 		return true
 	})

@@ -18,7 +18,8 @@ func (s *shard) wait(q *queue, tasks []engine.Task) {
 	q.waiting = append(q.waiting, tasks...)
 	sortTasks(q.waiting)
 	if len(q.waiting) > 2*s.opt.Window {
-		q.bound = q.waiting[s.opt.Window-1]
+		bound := q.waiting[s.opt.Window-1]
+		q.bound = &bound
 		if q.reading {
 			q.added = append(q.added, q.waiting[s.opt.Window:]...)
 		}
@@ -66,7 +67,7 @@ func (s *shard) readBacklog(q *queue) {
 			return
 		}
 		s.beside(func(ctx context.Context) {
-			tasks, beyond, err := scanBacklog(ctx, s.store, q.name, &bound, s.opt.Window)
+			tasks, beyond, err := scanBacklog(ctx, s.store, q.name, bound, s.opt.Window)
 			s.inbox.report(func() { s.readOn(q, tasks, beyond, err) })
 		})
 	})
@@ -96,7 +97,8 @@ func (s *shard) readOn(q *queue, tasks []engine.Task, beyond bool, err error) {
 	q.added, q.removed = nil, nil
 	q.beyond = beyond
 	if beyond && len(tasks) > 0 {
-		q.bound = tasks[len(tasks)-1]
+		bound := tasks[len(tasks)-1]
+		q.bound = &bound
 	}
 	s.wait(q, tasks)
 	if q.asked {
