@@ -45,6 +45,48 @@ type seen struct {
 
 func newBatch(no uint64) *batch { return &batch{no: no} }
 
+// nextBatch is an empty batch, in the room of one that was performed if there is
+// one: their lists were a third of what the loop allocates under load.
+func (s *shard) nextBatch(no uint64) *batch {
+	b := s.spare
+	if s.spare = nil; b == nil {
+		return newBatch(no)
+	}
+	b.no = no
+	return b
+}
+
+// maxSpareRows is how many rows a batch may have had whose room is kept: what an
+// unusual one has taken is let go.
+const maxSpareRows = 2000
+
+// recycle keeps the room of a batch that was performed. The store has given the
+// rows back, and nobody else keeps any of the lists.
+func (s *shard) recycle(b *batch) {
+	if len(b.rows.Ops) > maxSpareRows {
+		return
+	}
+	clear(b.offers.at)
+	clear(b.offers.dropped)
+	*b = batch{
+		rows: store.Batch{Ops: emptied(b.rows.Ops)},
+		runs: emptied(b.runs), entries: emptied(b.entries), seen: emptied(b.seen),
+		feed: emptied(b.feed), replies: emptied(b.replies), handovers: emptied(b.handovers),
+		offers: offers{
+			made: emptied(b.offers.made), at: b.offers.at,
+			withdrawn: emptied(b.offers.withdrawn), dropped: b.offers.dropped,
+		},
+		letters: emptied(b.letters), deliveries: emptied(b.deliveries),
+	}
+	s.spare = b
+}
+
+// emptied is the room of a list, which holds on to nothing.
+func emptied[E any](list []E) []E {
+	clear(list)
+	return list[:0]
+}
+
 // worth reports whether the batch has anything to commit.
 func (b *batch) worth() bool {
 	return len(b.runs) > 0 || len(b.entries) > 0 || !b.rows.Empty() || len(b.replies) > 0

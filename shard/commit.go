@@ -21,7 +21,7 @@ func (s *shard) commit() {
 	}
 	b := s.open
 	s.seal(b)
-	s.open = newBatch(b.no + 1)
+	s.open = s.nextBatch(b.no + 1)
 	s.flying = append(s.flying, b)
 	b.began = s.opt.Clock.Now()
 	s.store.Commit(&b.rows, func(err error) {
@@ -33,7 +33,10 @@ func (s *shard) commit() {
 func (s *shard) seal(b *batch) {
 	b.rows.Ops = append(slices.Grow(b.rows.Ops, s.rowsOf(b)), s.lazy.Ops...)
 	b.rows.SizeBytes += s.lazy.SizeBytes
-	s.lazy.Ops, s.lazy.SizeBytes, s.lazySince = nil, 0, time.Time{}
+	if len(s.lazy.Ops) > maxSpareRows {
+		s.lazy.Ops = nil
+	}
+	s.lazy.Ops, s.lazy.SizeBytes, s.lazySince = emptied(s.lazy.Ops), 0, time.Time{}
 	for _, h := range b.runs {
 		s.culprit = h.key.ID
 		s.sealRun(b, h)
@@ -88,6 +91,7 @@ func (s *shard) committed(b *batch, err error) {
 	s.flying = s.flying[1:]
 	s.durable = b.no
 	s.perform(b)
+	s.recycle(b)
 }
 
 // lazily adds rows that nobody waits for to the next batch, or to one of their

@@ -34,7 +34,8 @@ type Matcher interface {
 	// offered while there is such a rest: one that goes before the rest is taken
 	// (by its priority, say), one that goes after it is refused.
 	Offer(owner Backlog, tasks []engine.Task) (taken int)
-	// Withdraw forgets offers that are void. Unknown ones are ignored.
+	// Withdraw forgets offers that are void. Unknown ones are ignored. It does not
+	// keep the slice.
 	Withdraw(tasks []engine.Task)
 	// Forget drops every offer of an owner that has lost its slots.
 	Forget(owner Backlog)
@@ -84,7 +85,8 @@ type Namespaces interface {
 // Feed takes the changes of the visibility index. Within a slot they come in
 // order of their sequence, each durable in the feed family, and before anyone
 // is told of the step that caused them. After a restart those not yet
-// acknowledged come again. Append must not block.
+// acknowledged come again. Append must not block, and keeps the records but not
+// the slice.
 type Feed interface {
 	Append(entries []FeedEntry)
 }

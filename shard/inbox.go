@@ -13,12 +13,28 @@ type inbox struct {
 
 	mu struct {
 		sync.Mutex
-		reports []func()
-		inputs  []*request
+		notes
 		// running: the loop has been spawned and has not come to rest.
 		running bool
 		closed  bool
 	}
+}
+
+// notes are what was left in an inbox.
+type notes struct {
+	reports []func()
+	inputs  []*request
+}
+
+// maxSpareNotes is how long a list may have become whose room is kept.
+const maxSpareNotes = 1000
+
+// emptied is the room of notes that have been looked at.
+func (n notes) emptied() notes {
+	if cap(n.reports) > maxSpareNotes || cap(n.inputs) > maxSpareNotes {
+		return notes{}
+	}
+	return notes{emptied(n.reports), emptied(n.inputs)}
 }
 
 // report leaves a function to be called by the loop. It is dropped when the
@@ -55,17 +71,17 @@ func (b *inbox) wake() {
 	}
 }
 
-// take hands all reports to the loop, and up to most inputs.
-func (b *inbox) take(most int) (reports []func(), inputs []*request) {
+// take hands all reports to the loop, and up to most inputs. What comes next is
+// put into the room of spare.
+func (b *inbox) take(most int, spare notes) notes {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	reports, b.mu.reports = b.mu.reports, nil
-	n := min(most, len(b.mu.inputs))
-	inputs = b.mu.inputs[:n:n]
-	if b.mu.inputs = b.mu.inputs[n:]; len(b.mu.inputs) == 0 {
-		b.mu.inputs = nil
+	all := b.mu.notes
+	b.mu.notes = spare
+	if n := len(all.inputs); n > most {
+		all.inputs, b.mu.inputs = all.inputs[:most:most], all.inputs[most:]
 	}
-	return reports, inputs
+	return all
 }
 
 // rest lets the loop end, unless something has come in that it can take now:

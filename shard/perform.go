@@ -8,6 +8,7 @@ func (s *shard) perform(b *batch) {
 		s.opt.Feed.Append(b.feed)
 	}
 	s.performing = b
+	replies, handovers := b.replies, b.handovers
 	for len(b.replies) > 0 {
 		reply := b.replies[0]
 		b.replies = b.replies[1:]
@@ -20,6 +21,7 @@ func (s *shard) perform(b *batch) {
 		s.opt.Matcher.Deliver(h.reservation, h.started)
 	}
 	s.performing = nil
+	b.replies, b.handovers = replies, handovers // whole again, for recycle
 	s.performOffers(b)
 	for _, l := range b.letters {
 		s.dispatch(l)

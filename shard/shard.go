@@ -39,8 +39,8 @@ type shard struct {
 
 	// reports and inputs taken from the inbox and not yet looked at, and the
 	// request in hand: a bug must not swallow them.
-	reports    []func()
-	inputs     []*request
+	notes
+	taken      notes // the lists they are in, whole
 	hand       *request
 	performing *batch
 
@@ -60,6 +60,7 @@ type shard struct {
 
 	open    *batch
 	flying  []*batch // sealed and not ended, oldest first
+	spare   *batch   // an empty one, or nil
 	durable uint64   // newest batch that is durable
 
 	// opened is when the shard was: heartbeats before that may be lost (I1).
@@ -170,6 +171,7 @@ func (s *shard) turn() {
 		}
 		s.admit(r)
 	}
+	s.taken = s.taken.emptied()
 	if s.ended() {
 		return
 	}
@@ -193,14 +195,15 @@ func (s *shard) turn() {
 }
 
 func (s *shard) takeIn(most int) {
-	reports, inputs := s.inbox.take(most)
 	if len(s.reports) == 0 && len(s.inputs) == 0 {
-		s.reports, s.inputs = reports, inputs
+		s.taken = s.inbox.take(most, s.taken.emptied())
+		s.notes = s.taken
 		return
 	}
 	// A bug has ended the turn before.
-	s.reports = append(s.reports, reports...)
-	s.inputs = append(s.inputs, inputs...)
+	more := s.inbox.take(most, notes{})
+	s.reports = append(s.reports, more.reports...)
+	s.inputs = append(s.inputs, more.inputs...)
 }
 
 // accepts reports whether there is room for more steps: with all batches under
@@ -307,8 +310,8 @@ func (s *shard) finishAll(fault error) {
 	s.dropEntries(&s.recent.again.List, fault)
 	s.opt.Metrics.Loaded(-s.held)
 	s.entries, s.recent, s.held = map[engine.ID]*entry{}, recent{}, 0
-	s.reports, s.inputs = nil, nil
-	s.ready, s.flying, s.deferrals, s.readers = nil, nil, deferrals{}, nil
+	s.notes, s.taken = notes{}, notes{}
+	s.ready, s.flying, s.spare, s.deferrals, s.readers = nil, nil, nil, deferrals{}, nil
 	close(s.stopped)
 }
 

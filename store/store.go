@@ -151,8 +151,10 @@ type Shard interface {
 	// goroutine, when it is durable (nil) or has failed (ErrFenced, ErrNotDone,
 	// ErrUnknown, ErrClosed or ErrFull). Commit itself does not wait for the
 	// disk and returns promptly; it may hold the caller back when too many
-	// batches are in flight. The store owns the batch from then on. done should
-	// return promptly, and must call neither Commit nor Close of this shard.
+	// batches are in flight. The store owns the batch from then on, until it calls
+	// done with nil: then the caller may use the list of operations again, though
+	// not the bytes in it. done should return promptly, and must call neither Commit
+	// nor Close of this shard.
 	// After any failure this Shard accepts no more batches.
 	Commit(b *Batch, done func(error))
 

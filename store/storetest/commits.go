@@ -52,6 +52,33 @@ func (o *outcome) wait(t TB) []error {
 	return errs
 }
 
+// What is durable does not change when the caller puts other operations into the
+// list it came in: neither at once nor after a crash.
+func testListUsedAgain(t TB, disk Disk) {
+	d := disk.Open(t)
+	s := open(t, d, 0, 1)
+	b := &store.Batch{}
+	const n = 20
+	for i := range n {
+		b.Put(key(0, fmt.Sprint("k", i)), []byte(fmt.Sprint("v", i)))
+		mustCommit(t, s, b)
+		clear(b.Ops)
+		*b = store.Batch{Ops: b.Ops[:0]}
+	}
+	check := func() {
+		t.Helper()
+		for i := range n {
+			wantValue(t, s, key(0, fmt.Sprint("k", i)), fmt.Sprint("v", i))
+		}
+	}
+	check()
+	disk.Crash(t, rand.New(rand.NewPCG(1, 2)))
+	d = disk.Open(t)
+	defer closeDriver(t, d)
+	s = open(t, d, 0, 1)
+	check()
+}
+
 func testDoneOrder(t TB, disk Disk) {
 	d := disk.Open(t)
 	defer closeDriver(t, d)

@@ -55,6 +55,7 @@ func Run(t *testing.T, newDisk func() Disk) {
 		{"callers own the bytes of Get", testGetOwned},
 		{"keys outside the shard are refused", testOutside},
 		{"done functions come in order, once, one at a time", testDoneOrder},
+		{"the list of a batch that is durable may be used again", testListUsedAgain},
 		{"an empty batch is a barrier", testBarrier},
 		{"an owner is fenced by the next", testFenced},
 		{"a fenced owner's batches in flight are durable or undone", testFencedInFlight},
