@@ -93,21 +93,17 @@ func (q *queue) started(x *match, started any, now time.Time) {
 	} else {
 		q.matcher.counters.backlogMatches.Add(1)
 	}
-	q.finish(x.poller, q.handover(x.offer.owner, x.offer.task, started, x.poller, x.sync, now), now)
+	h := &Handover{Task: x.offer.task, owner: x.offer.owner}
+	q.hand(h, started, x.poller, x.sync, now)
 }
 
-// handover of a started task. Locked.
-func (q *queue) handover(owner shard.Backlog, task engine.Task, started any, p *poller, sync bool, now time.Time) *Handover {
-	return &Handover{
-		Task:         task,
-		Started:      started,
-		BacklogCount: q.mu.waiting.count(),
-		PollerDelta:  q.advise(p, sync, now),
-		Abort: once(func() {
-			q.matcher.counters.aborts.Add(1)
-			owner.AbortTask(started)
-		}),
-	}
+// hand gives a started task to its poller. Locked.
+func (q *queue) hand(h *Handover, started any, p *poller, sync bool, now time.Time) {
+	h.Started = started
+	h.BacklogCount = q.mu.waiting.count()
+	h.PollerDelta = q.advise(p, sync, now)
+	h.matcher, h.Abort = q.matcher, h.abort
+	q.finish(p, h, now)
 }
 
 func (q *queue) abort(owner shard.Backlog, started any) {

@@ -93,7 +93,7 @@ type Matcher struct {
 	}
 	reservations struct {
 		sync.Mutex
-		byID map[uint64]*reservation
+		byID map[uint64]*poller
 		last uint64
 	}
 	stopped struct {
@@ -109,7 +109,7 @@ var _ shard.Matcher = (*Matcher)(nil)
 func New(options Options) *Matcher {
 	m := &Matcher{options: options.withDefaults()}
 	m.queues.byName = make(map[engine.TaskQueue]*queue)
-	m.reservations.byID = make(map[uint64]*reservation)
+	m.reservations.byID = make(map[uint64]*poller)
 	m.stopped.until = make(map[string]time.Time)
 	return m
 }

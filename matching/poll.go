@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/perdure/perdure/engine"
@@ -42,6 +43,18 @@ type Handover struct {
 	// Abort takes everything back, when the caller is gone before the answer
 	// was written. Only the first call counts. Never nil.
 	Abort func()
+
+	matcher *Matcher
+	owner   shard.Backlog
+	aborted atomic.Bool
+}
+
+// abort gives a started task back.
+func (h *Handover) abort() {
+	if h.aborted.CompareAndSwap(false, true) {
+		h.matcher.counters.aborts.Add(1)
+		h.owner.AbortTask(h.Started)
+	}
 }
 
 // pollerState is where a poller stands; see the package comment.
@@ -59,8 +72,9 @@ const (
 type poller struct {
 	queue  *queue
 	who    engine.Poller
-	answer func(*Handover)
-	number uint64 // order of arrival
+	answer func(*Handover) // nil where somebody waits in Poll
+	woken  chan struct{}   // of Poll: handover is the answer
+	number uint64          // order of arrival
 	since  time.Time
 	timer  clock.Timer
 	seen   *seen
@@ -71,12 +85,23 @@ type poller struct {
 	// dismissed: its time ran out, or its worker was shut down, in that state.
 	dismissed bool
 
+	// handover is the answer once the poller is done, and before that, while it is
+	// reserved, what it is going to get, still without the start.
 	handover   *Handover
 	prev, next *poller // in the queue's list, or next in its answered ones
 }
 
+// tell gives the answer to whoever waits.
+func (p *poller) tell() {
+	if p.answer != nil {
+		p.answer(p.handover)
+		return
+	}
+	p.woken <- struct{}{}
+}
+
 // Waiting is a poll begun with Begin.
-type Waiting struct{ poller *poller }
+type Waiting poller
 
 // Poll waits for a task of the queue. A nil Handover without an error is the
 // empty answer of a poll whose time has run out. When ctx ends first, whatever
@@ -86,21 +111,19 @@ func (m *Matcher) Poll(ctx context.Context, request PollRequest) (*Handover, err
 		// A context's deadline is in the machine's time, whatever our clock is.
 		request.Wait = max(time.Until(deadline), 1)
 	}
-	answered := make(chan *Handover, 1)
-	waiting, err := m.Begin(request, func(h *Handover) { answered <- h })
-	if err != nil {
+	p := &poller{who: request.Poller, woken: make(chan struct{}, 1)}
+	if err := m.begin(p, request.Queue, request.Wait); err != nil {
 		return nil, err
 	}
 	select {
-	case h := <-answered:
-		return h.unlessGone(ctx)
+	case <-p.woken:
 	case <-ctx.Done():
-		if waiting.Cancel() {
+		if p.cancel() {
 			return nil, ctx.Err()
 		}
-		h := <-answered
-		return h.unlessGone(ctx)
+		<-p.woken
 	}
+	return p.handover.unlessGone(ctx)
 }
 
 // unlessGone takes the handover back when ctx has ended.
@@ -117,18 +140,26 @@ func (h *Handover) unlessGone(ctx context.Context) (*Handover, error) {
 // Begin starts a poll. answer is called once, from any goroutine, with nil for
 // the empty answer, unless Cancel comes first; it must return at once.
 func (m *Matcher) Begin(request PollRequest, answer func(*Handover)) (*Waiting, error) {
+	p := &poller{who: request.Poller, answer: answer}
+	if err := m.begin(p, request.Queue, request.Wait); err != nil {
+		return nil, err
+	}
+	return (*Waiting)(p), nil
+}
+
+// begin starts the poll of one who waits for so long; 0: no limit.
+func (m *Matcher) begin(p *poller, name engine.TaskQueue, most time.Duration) error {
 	now := m.now()
 	wait := m.options.PollTimeout - m.options.Jitter(m.options.PollJitter)
-	if request.Wait > 0 {
-		wait = min(wait, request.Wait-time.Second)
+	if most > 0 {
+		wait = min(wait, most-time.Second)
 	}
 	m.counters.polls.Add(1)
-	q := m.lock(request.Queue)
-	p := &poller{queue: q, who: request.Poller, answer: answer, since: now}
-	p.who.Sticky = q.name.Sticky
+	q := m.lock(name)
+	p.queue, p.since, p.who.Sticky = q, now, q.name.Sticky
 	if q.mu.open >= m.options.MaxPollers {
 		q.release(onOwnStack)
-		return nil, ErrTooManyPollers
+		return ErrTooManyPollers
 	}
 	q.mu.lastPoller++
 	p.number = q.mu.lastPoller
@@ -145,13 +176,14 @@ func (m *Matcher) Begin(request PollRequest, answer func(*Handover)) (*Waiting, 
 		p.timer = m.options.Clock.AfterFunc(wait, p.expire)
 	}
 	q.release(onOwnStack)
-	return &Waiting{poller: p}, nil
+	return nil
 }
 
 // Cancel ends the poll because its caller is gone. It reports whether it did:
 // then answer will not be called. Else it has been called, or is about to be.
-func (w *Waiting) Cancel() bool {
-	p := w.poller
+func (w *Waiting) Cancel() bool { return (*poller)(w).cancel() }
+
+func (p *poller) cancel() bool {
 	q := p.queue
 	q.mu.Lock()
 	defer q.release(onOwnStack)

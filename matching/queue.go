@@ -137,7 +137,7 @@ func (q *queue) release(where stack) {
 	for p := answered; p != nil; {
 		next := p.next
 		p.next = nil
-		p.answer(p.handover)
+		p.tell()
 		p = next
 	}
 	if !drain {

@@ -5,16 +5,8 @@ import (
 	"github.com/perdure/perdure/shard"
 )
 
-// reservation is a poller promised to a task that its shard is starting in the
-// very batch that schedules it.
-type reservation struct {
-	queue  *queue
-	poller *poller
-	owner  shard.Backlog
-	task   engine.Task
-}
-
-// Reserve implements shard.Matcher.
+// Reserve implements shard.Matcher. A reservation is a poller promised to a task
+// that its shard is starting in the very batch that schedules it.
 func (m *Matcher) Reserve(owner shard.Backlog, task engine.Task) (engine.Poller, uint64, bool) {
 	q := m.lockWithPoller(task.Queue)
 	if q == nil {
@@ -22,12 +14,13 @@ func (m *Matcher) Reserve(owner shard.Backlog, task engine.Task) (engine.Poller,
 	}
 	defer q.release(elsewhere)
 	p := q.mu.pollers.first
-	if p == nil || !q.nothingAhead(owner, task) || !q.mu.limiter.take(m.now()) {
+	if p == nil || !q.nothingAhead(owner, task) || q.mu.limiter.on && !q.mu.limiter.take(m.now()) {
 		return engine.Poller{}, 0, false
 	}
 	q.mu.pollers.remove(p)
 	p.state = pollerReserved
-	return p.who, m.remember(&reservation{queue: q, poller: p, owner: owner, task: task}), true
+	p.handover = &Handover{Task: task, owner: owner}
+	return p.who, m.remember(p), true
 }
 
 // nothingAhead reports whether the task would be first if it were offered. Locked.
@@ -36,54 +29,57 @@ func (q *queue) nothingAhead(owner shard.Backlog, task engine.Task) bool {
 	return first == nil || newOffer(owner, task).before(first)
 }
 
-func (m *Matcher) remember(r *reservation) uint64 {
+func (m *Matcher) remember(p *poller) uint64 {
 	m.reservations.Lock()
 	defer m.reservations.Unlock()
 	m.reservations.last++
-	m.reservations.byID[m.reservations.last] = r
+	m.reservations.byID[m.reservations.last] = p
 	return m.reservations.last
 }
 
 // end takes a reservation out; nil when it is not known.
-func (m *Matcher) end(id uint64) *reservation {
+func (m *Matcher) end(id uint64) *poller {
 	m.reservations.Lock()
 	defer m.reservations.Unlock()
-	r := m.reservations.byID[id]
+	p := m.reservations.byID[id]
 	delete(m.reservations.byID, id)
-	return r
+	return p
 }
 
 // Deliver implements shard.Matcher.
 func (m *Matcher) Deliver(id uint64, started any) {
-	r := m.end(id)
-	if r == nil {
+	p := m.end(id)
+	if p == nil {
 		return
 	}
-	q, p, now := r.queue, r.poller, m.now()
+	q, now := p.queue, m.now()
 	q.mu.Lock()
 	defer q.release(elsewhere)
+	h := p.handover
 	if p.gone {
+		p.handover = nil
 		q.close(p, now)
-		q.abort(r.owner, started)
+		q.abort(h.owner, started)
 		return
 	}
-	level := levelOf(r.task.Priority)
+	level := levelOf(h.Task.Priority)
 	q.mu.traffic.added(level, now)
 	q.mu.traffic.dispatched(level, now)
 	m.counters.syncMatches.Add(1)
-	q.finish(p, q.handover(r.owner, r.task, started, p, true, now), now)
+	q.hand(h, started, p, true, now)
 }
 
 // Release implements shard.Matcher.
 func (m *Matcher) Release(id uint64) {
-	r := m.end(id)
-	if r == nil {
+	p := m.end(id)
+	if p == nil {
 		return
 	}
-	q, now := r.queue, m.now()
+	q, now := p.queue, m.now()
 	q.mu.Lock()
 	defer q.release(elsewhere)
+	p.handover = nil
 	q.mu.limiter.giveBack()
-	q.waitOn(r.poller, now)
+	q.waitOn(p, now)
 	q.match(now, false)
 }
