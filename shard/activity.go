@@ -136,7 +136,7 @@ func activityOutcome(res *standalone.Result, err error) (o outcome, _ error) {
 		o.changed = res.Run
 	}
 	if res.New != nil {
-		o.born = &newborn{
+		o.born = newborn{
 			runID: res.New.Run.Key.RunID,
 			run:   &activityExecution{Run: res.New.Run},
 			birth: res.New.Change,

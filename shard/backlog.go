@@ -318,7 +318,10 @@ func (s *shard) StartTask(task engine.Task, poller engine.Poller, done func(star
 				err = engine.Stale(err.Error()) // whatever the reason: this offer is void
 			}
 			if err == nil {
-				s.giveHistory(reply) // on the loop, as every reply without an error
+				// On the loop, as every reply without an error.
+				if h := s.inMemory(task.Run); h != nil {
+					h.giveHistory(reply)
+				}
 			}
 			done(reply, err)
 		},

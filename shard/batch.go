@@ -34,6 +34,7 @@ type batch struct {
 // handover is a task started for a poller that is reserved.
 type handover struct {
 	reservation uint64
+	run         *held
 	started     any
 }
 

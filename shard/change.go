@@ -10,13 +10,13 @@ func (s *shard) absorb(e *entry, h *held, res *outcome) {
 	if res.changed != nil {
 		s.change(h, res.changed)
 	}
-	if res.born != nil {
-		s.born(e, res.born)
+	if res.born.run != nil {
+		s.born(e, &res.born)
 	}
 	if res.changed != nil {
 		s.fuse(h, res.changed.Asks().Offers)
 	}
-	if res.born != nil {
+	if res.born.run != nil {
 		s.fuse(e.run(e.current), res.born.birth.Asks().Offers)
 	}
 }

@@ -67,15 +67,15 @@ type change interface {
 type outcome struct {
 	// changed of the run that was stepped; nil when nothing did.
 	changed change
-	// born is a run that becomes the current one of its id; nil for none. birth
-	// is the change that brings all of it.
-	born *newborn
+	born    newborn
 	// base is what changed of the base run of a reset, if that is another than
 	// was stepped; nil otherwise.
 	base  change
 	reply any
 }
 
+// newborn is a run that becomes the current one of its id, if there is any, and
+// the change that brings all of it.
 type newborn struct {
 	runID string
 	run   execution

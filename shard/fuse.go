@@ -22,7 +22,7 @@ func (s *shard) fuse(h *held, offers []engine.Task) {
 			s.opt.Matcher.Release(reservation)
 			continue
 		}
-		s.open.handovers = append(s.open.handovers, handover{reservation, reply})
+		s.open.handovers = append(s.open.handovers, handover{reservation, h, reply})
 	}
 }
 

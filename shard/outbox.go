@@ -138,7 +138,7 @@ func (s *shard) stepLocal(id engine.ID, runID string, in engine.Input) (reply an
 	if e == nil || e.loading {
 		return nil, nil, false
 	}
-	s.entryOf(id, e.slot) // in use
+	s.recent.used(e, s.now)
 	m := machineOf(id.Archetype)
 	if runID == "" || m.concernsID(in) {
 		runID = e.current

@@ -17,7 +17,7 @@ func (s *shard) perform(b *batch) {
 	for len(b.handovers) > 0 {
 		h := b.handovers[0]
 		b.handovers = b.handovers[1:]
-		s.giveHistory(h.started)
+		h.run.giveHistory(h.started)
 		s.opt.Matcher.Deliver(h.reservation, h.started)
 	}
 	s.performing = nil

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/store"
+	"github.com/perdure/perdure/record"
 )
 
 // recent orders the entries in memory by their last use, in two lists, the one
@@ -101,10 +101,10 @@ func oldest(l *entries) *entry {
 }
 
 // entryOf finds or makes the entry of an id and notes that it is in use.
-func (s *shard) entryOf(id engine.ID, slot store.Slot) *entry {
+func (s *shard) entryOf(id engine.ID) *entry {
 	e := s.entries[id]
 	if e == nil {
-		e = &entry{id: id, slot: slot}
+		e = &entry{id: id, slot: record.SlotOf(id)}
 		s.entries[id] = e
 	}
 	s.recent.used(e, s.now)

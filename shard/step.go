@@ -108,7 +108,7 @@ func (s *shard) admit(r *request) {
 		s.peek(r)
 		return
 	}
-	e := s.entryOf(r.id, record.SlotOf(r.id))
+	e := s.entryOf(r.id)
 	r.entry = e
 	if e.busy() {
 		e.waiting = append(e.waiting, r)

@@ -28,6 +28,9 @@ type tail struct {
 	size    int
 }
 
+// usualBatches is how many there is room for at first: those of a short workflow.
+const usualBatches = 4
+
 // seal adds the history among rows just sealed for the run. They share the
 // rows' bytes, which nobody changes any more.
 func (t *tail) seal(ops []store.Op) {
@@ -45,6 +48,9 @@ func (t *tail) seal(ops []store.Op) {
 }
 
 func (t *tail) add(b record.HistoryBatch) {
+	if t.batches == nil {
+		t.batches = make([]record.HistoryBatch, 0, usualBatches)
+	}
 	t.batches = append(t.batches, b)
 	t.size += len(b.Bytes)
 	drop := 0
@@ -84,20 +90,16 @@ func pageOf(batches []record.HistoryBatch, from, to int64, limit pageLimit) (pag
 
 // giveHistory puts the events into a workflow task about to be handed over that its
 // worker is to be shown, if they are in memory: the edge need not come and ask.
-func (s *shard) giveHistory(started any) {
+func (h *held) giveHistory(started any) {
 	t, ok := started.(*workflow.TaskStarted)
 	if !ok || t.HistoryFrom > t.HistoryTo {
 		return
 	}
-	e := s.entries[t.Token.Run.ID]
-	if e == nil {
+	w := h.workflowExecution()
+	if w == nil {
 		return
 	}
-	h := e.run(t.Token.Run.RunID)
-	if h == nil || h.workflow() == nil {
-		return
-	}
-	if page, ok := pageOf(h.workflowExecution().tail.batches, t.HistoryFrom, t.HistoryTo, limitOf(0)); ok && page.NextEventID == 0 {
+	if page, ok := pageOf(w.tail.batches, t.HistoryFrom, t.HistoryTo, limitOf(0)); ok && page.NextEventID == 0 {
 		t.History = page.Bytes
 	}
 }

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -174,10 +175,7 @@ func (w *workflowExecution) durable(no uint64) {
 	for n < len(w.fresh) && w.fresh[n].batch != 0 && w.fresh[n].batch <= no {
 		n++
 	}
-	w.fresh = w.fresh[n:]
-	if len(w.fresh) == 0 {
-		w.fresh = nil
-	}
+	w.fresh = slices.Delete(w.fresh, 0, n)
 }
 
 // merge adds a later change of the same run to an earlier one that is not
@@ -253,7 +251,7 @@ func workflowOutcome(res *workflow.Result, err error) (o outcome, _ error) {
 		o.base = res.Base
 	}
 	if res.New != nil {
-		o.born = &newborn{
+		o.born = newborn{
 			runID: res.New.Run.Key.RunID,
 			run:   &workflowExecution{Run: res.New.Run},
 			birth: res.New.Change,
