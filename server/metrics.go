@@ -1,8 +1,9 @@
 package server
 
 import (
+	"maps"
 	"regexp"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,8 +21,10 @@ var liveHeap = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile("^/gc
 
 // shardMetrics are the measurements of the shard loops.
 type shardMetrics struct {
-	steps    *prometheus.CounterVec
-	step     sync.Map // stepKind to its prometheus.Counter, found once
+	steps *prometheus.CounterVec
+	// step has the counters of steps that were looked for once. It is never
+	// changed, but replaced. (A sync.Map made an object of each key it was asked for.)
+	step     atomic.Pointer[map[stepKind]prometheus.Counter]
 	commits  *prometheus.CounterVec
 	sync     prometheus.Histogram
 	rows     prometheus.Counter
@@ -54,6 +57,7 @@ func newShardMetrics(to *prometheus.Registry) *shardMetrics {
 		reopened: prometheus.NewCounter(prometheus.CounterOpts{Name: "perdure_shard_reopened_total",
 			Help: "Times a shard was opened again after a fault."}),
 	}
+	m.step.Store(&map[stepKind]prometheus.Counter{})
 	to.MustRegister(m.steps, m.commits, m.sync, m.rows, m.bytes, m.loads, m.late, m.loaded, m.reopened,
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(liveHeap)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -61,11 +65,15 @@ func newShardMetrics(to *prometheus.Registry) *shardMetrics {
 
 func (m *shardMetrics) Step(kind string, refused bool) {
 	at := stepKind{kind, refused}
-	counter, ok := m.step.Load(at)
-	if !ok {
-		counter, _ = m.step.LoadOrStore(at, m.steps.WithLabelValues(kind, truth(refused)))
+	known := *m.step.Load()
+	counter := known[at]
+	if counter == nil {
+		counter = m.steps.WithLabelValues(kind, truth(refused))
+		more := maps.Clone(known)
+		more[at] = counter
+		m.step.Store(&more) // if that of another loop is lost by this, it looks again
 	}
-	counter.(prometheus.Counter).Inc()
+	counter.Inc()
 }
 
 // stepKind is what steps are counted by.
