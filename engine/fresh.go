@@ -43,7 +43,7 @@ func (f *Fresh) Duration(below time.Duration) time.Duration {
 		return 0
 	}
 	f.n++
-	sum := sha256.Sum256(binary.BigEndian.AppendUint64(append([]byte(nil), f.seed[:]...), f.n))
+	sum := sumOf(f.seed[:], f.n)
 	// 64 bits over at most 63: the bias of the remainder is of no account here.
 	return time.Duration(binary.BigEndian.Uint64(sum[:]) % uint64(below)) //nolint:gosec // below is positive, the remainder less
 }
@@ -56,9 +56,14 @@ func DerivedUUID(name string, n int64) string { return derive([]byte(name), uint
 func derive(seed []byte, n uint64) string { return versioned(digest(seed, n), 4) }
 
 func digest(seed []byte, n uint64) (id uuid.UUID) {
-	sum := sha256.Sum256(binary.BigEndian.AppendUint64(append([]byte(nil), seed...), n))
+	sum := sumOf(seed, n)
 	copy(id[:], sum[:16])
 	return id
+}
+
+func sumOf(seed []byte, n uint64) [sha256.Size]byte {
+	var room [64]byte // enough for all but the names of messages
+	return sha256.Sum256(binary.BigEndian.AppendUint64(append(room[:0], seed...), n))
 }
 
 // versioned is the id with its version and variant set.

@@ -52,5 +52,19 @@ func Of(d *durationpb.Duration) time.Duration {
 }
 
 // Proto is d for the wire, never nil: some SDKs take an absent duration for a
-// protocol error where zero means "none" (AT-11).
-func Proto(d time.Duration) *durationpb.Duration { return durationpb.New(d) }
+// protocol error where zero means "none" (AT-11). Nobody may change it: the two
+// that nearly every event has are one object each.
+func Proto(d time.Duration) *durationpb.Duration {
+	switch d {
+	case 0:
+		return none
+	case taskTimeout:
+		return ofTask
+	}
+	return durationpb.New(d)
+}
+
+// taskTimeout is that of the workflow tasks of all runs that ask for no other.
+const taskTimeout = 10 * time.Second
+
+var none, ofTask = durationpb.New(0), durationpb.New(taskTimeout)

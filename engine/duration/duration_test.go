@@ -18,6 +18,7 @@ func TestDurations(t *testing.T) {
 		want time.Duration
 	}{
 		{"absent is zero", nil, "", 0},
+		{"what most workflow tasks have", durationpb.New(10 * time.Second), "", 10 * time.Second},
 		{"a second and a half", durationpb.New(1500 * time.Millisecond), "", 1500 * time.Millisecond},
 		{"negative seconds", &durationpb.Duration{Seconds: -1}, "negative duration", 0},
 		{"negative nanos", &durationpb.Duration{Nanos: -1}, "negative duration", 0},
@@ -36,6 +37,9 @@ func TestDurations(t *testing.T) {
 			}
 			if d := Of(c.in); d != c.want {
 				t.Errorf("Of: %v, want %v", d, c.want)
+			}
+			if d := Of(Proto(c.want)); d != c.want {
+				t.Errorf("%v was sent as %v", c.want, d)
 			}
 		})
 	}

@@ -15,6 +15,9 @@ import (
 // *engine.Refusal of KindInvalidArgument.
 func Check(ns *engine.Namespace, limits *engine.Limits, sa *commonpb.SearchAttributes) error {
 	fields := sa.GetIndexedFields()
+	if len(fields) == 0 {
+		return CheckTotal(limits, sa)
+	}
 	if n := len(fields); n > limits.SearchAttributeKeys {
 		return engine.Invalid("number of search attributes %d exceeds limit %d", n, limits.SearchAttributeKeys)
 	}
@@ -84,6 +87,9 @@ func MergeMemo(base, delta *commonpb.Memo) *commonpb.Memo {
 }
 
 func mergeFields(base, delta map[string]*commonpb.Payload) map[string]*commonpb.Payload {
+	if len(base)+len(delta) == 0 {
+		return nil
+	}
 	merged := make(map[string]*commonpb.Payload, len(base)+len(delta))
 	maps.Copy(merged, base)
 	maps.Copy(merged, delta)

@@ -12,20 +12,29 @@ import (
 	"github.com/perdure/perdure/engine"
 )
 
+// unborn is what a run begins with, before its first event. Never changed: drafts
+// copy it.
+var unborn = Info{
+	Status:      enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
+	NextEventID: 1,
+	NextAttempt: 1,
+}
+
+// firstRequest is what is kept of the request that has started a run. Never changed.
+var firstRequest = Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, EventID: 1}
+
 // newborn begins a run: its fixed part and its first event, which are two views
 // of the same facts. The caller goes on with the draft as with any other, and
 // ends it with delivered.
 func newborn(env *engine.Env, key engine.RunKey, s *Start, started *historypb.HistoryEvent) *draft {
-	d := newDraft(env, &Run{Key: key, Start: s, Info: &Info{
-		Status:       enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
-		NextEventID:  1,
-		NextAttempt:  1,
-		AwaitsParent: false,
-	}})
+	d := newDraft(env, &Run{Key: key, Start: s, Info: &unborn})
 	d.start = s
+	if s.StartTime.Equal(env.Now) {
+		d.now = started.GetEventTime()
+	}
 	d.visible = true
 	d.append(started)
-	d.requests.put(s.RequestID, &Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, EventID: 1})
+	d.requests.put(s.RequestID, &firstRequest)
 	a := started.GetWorkflowExecutionStartedEventAttributes()
 	d.attachCallbacks(a.GetCompletionCallbacks(), "", started)
 	d.info.VersioningOverride = a.GetVersioningOverride()
@@ -43,7 +52,7 @@ func newborn(env *engine.Env, key engine.RunKey, s *Start, started *historypb.Hi
 // when another run may one day be made from it.
 func (d *draft) delivered(started *historypb.HistoryEvent) *Newborn {
 	c := d.finish()
-	run := &Run{Key: d.base.Key}
+	run := d.base // made for this draft, and known to nobody else
 	run.Apply(c)
 	if d.start.repeats() || d.start.Linked {
 		run.Started = started

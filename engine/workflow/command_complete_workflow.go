@@ -23,15 +23,22 @@ func (c *completion) completeWorkflow(cmd *commandpb.Command) error {
 		return err
 	}
 	newRunID := c.nextCronRun(nil, a.GetResult())
-	ev := c.commandEvent(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED, cmd)
-	ev.Attributes = &historypb.HistoryEvent_WorkflowExecutionCompletedEventAttributes{
-		WorkflowExecutionCompletedEventAttributes: &historypb.WorkflowExecutionCompletedEventAttributes{
-			Result:                       a.GetResult(),
-			WorkflowTaskCompletedEventId: c.completedID,
-			NewExecutionRunId:            newRunID,
-		}}
-	c.closeRun(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, ev, newRunID)
+	x := &completedRun{attributes: historypb.WorkflowExecutionCompletedEventAttributes{
+		Result:                       a.GetResult(),
+		WorkflowTaskCompletedEventId: c.completedID,
+		NewExecutionRunId:            newRunID,
+	}}
+	x.variant.WorkflowExecutionCompletedEventAttributes, x.event.Attributes = &x.attributes, &x.variant
+	c.beginEvent(&x.event, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED, cmd)
+	c.closeRun(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, &x.event, newRunID)
 	return nil
+}
+
+// completedRun is the event with its parts; see startedRun.
+type completedRun struct {
+	event      historypb.HistoryEvent
+	variant    historypb.HistoryEvent_WorkflowExecutionCompletedEventAttributes
+	attributes historypb.WorkflowExecutionCompletedEventAttributes
 }
 
 // mayClose refuses to close a run behind whose back something has happened: the

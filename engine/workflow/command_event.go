@@ -12,10 +12,17 @@ import (
 // commandEvent begins the event of a command: it carries over what a workflow
 // author may put on any command.
 func (c *completion) commandEvent(t enumspb.EventType, cmd *commandpb.Command) *historypb.HistoryEvent {
-	ev := c.event(t)
+	ev := new(historypb.HistoryEvent)
+	c.beginEvent(ev, t, cmd)
+	return ev
+}
+
+// beginEvent is commandEvent for an event that has its place.
+func (c *completion) beginEvent(ev *historypb.HistoryEvent, t enumspb.EventType, cmd *commandpb.Command) {
+	ev.EventType = t
+	ev.EventTime = c.at(c.env.Now)
 	ev.UserMetadata = cmd.GetUserMetadata()
 	ev.EventGroupMarkers = cmd.GetEventGroupMarkers()
-	return ev
 }
 
 // tooBig reports whether a payload in a command is beyond the size limit.

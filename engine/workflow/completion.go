@@ -208,27 +208,14 @@ func (c *completion) splitBatch() {
 func (c *completion) recordCompletion() *historypb.HistoryEvent {
 	t := c.info.Task
 	if t.Type != TaskNormal {
-		scheduledID := c.append(scheduledEvent(c.fixed(), t))
-		startedID := c.append(startedEvent(t))
+		scheduledID := c.append(scheduledEvent(c.fixed(), t, c.at(t.ScheduledTime)))
+		startedID := c.append(startedEvent(t, c.at(t.StartedTime)))
 		invariant.Check(scheduledID == t.ScheduledEventID && startedID == t.StartedEventID,
 			"run %s: virtual task has ids %d and %d, history is at %d", c.base.Key.RunID,
 			t.ScheduledEventID, t.StartedEventID, scheduledID)
 		c.cut()
 	}
-	ev := c.event(enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
-	ev.Attributes = &historypb.HistoryEvent_WorkflowTaskCompletedEventAttributes{
-		WorkflowTaskCompletedEventAttributes: &historypb.WorkflowTaskCompletedEventAttributes{
-			ScheduledEventId:     t.ScheduledEventID,
-			StartedEventId:       t.StartedEventID,
-			Identity:             c.req.GetIdentity(),
-			BinaryChecksum:       c.req.GetBinaryChecksum(),
-			WorkerVersion:        c.req.GetWorkerVersionStamp(),
-			SdkMetadata:          c.req.GetSdkMetadata(),
-			MeteringMetadata:     c.req.GetMeteringMetadata(),
-			VersioningBehavior:   c.req.GetVersioningBehavior(),
-			WorkerDeploymentName: c.req.GetDeploymentOptions().GetDeploymentName(),
-			DeploymentVersion:    deploymentVersion(c.req),
-		}}
+	ev := c.taskCompletedEvent(t)
 	c.completedID = c.append(ev)
 
 	c.info.FirstTaskDone = true // an update may have brought the task before its time
@@ -239,6 +226,33 @@ func (c *completion) recordCompletion() *historypb.HistoryEvent {
 	c.info.Sticky = stickyOf(c.req.GetStickyAttributes())
 	c.clearProblems()
 	return ev
+}
+
+// completedTask is the event with its parts; see startedRun.
+type completedTask struct {
+	event      historypb.HistoryEvent
+	variant    historypb.HistoryEvent_WorkflowTaskCompletedEventAttributes
+	attributes historypb.WorkflowTaskCompletedEventAttributes
+}
+
+func (c *completion) taskCompletedEvent(t *Task) *historypb.HistoryEvent {
+	x := &completedTask{
+		event: historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, EventTime: c.at(c.env.Now)},
+		attributes: historypb.WorkflowTaskCompletedEventAttributes{
+			ScheduledEventId:     t.ScheduledEventID,
+			StartedEventId:       t.StartedEventID,
+			Identity:             c.req.GetIdentity(),
+			BinaryChecksum:       c.req.GetBinaryChecksum(),
+			WorkerVersion:        c.req.GetWorkerVersionStamp(),
+			SdkMetadata:          c.req.GetSdkMetadata(),
+			MeteringMetadata:     c.req.GetMeteringMetadata(),
+			VersioningBehavior:   c.req.GetVersioningBehavior(),
+			WorkerDeploymentName: c.req.GetDeploymentOptions().GetDeploymentName(),
+			DeploymentVersion:    deploymentVersion(c.req),
+		},
+	}
+	x.variant.WorkflowTaskCompletedEventAttributes, x.event.Attributes = &x.attributes, &x.variant
+	return &x.event
 }
 
 func stickyOf(a *taskqueuepb.StickyExecutionAttributes) *Sticky {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -25,8 +26,8 @@ type draft struct {
 	base *Run
 
 	// info is a copy, changed freely. What its pointers lead to is replaced,
-	// never changed: editTask and editSticky copy first. Like change it goes into the
-	// result as it is, and so is no part of the draft, which it would keep alive.
+	// never changed: editTask and editSticky copy first. It goes into the run as it
+	// is, and so is no part of the draft, which it would keep alive.
 	info  *Info
 	start *Start // replaced when changed; nil otherwise
 
@@ -41,13 +42,23 @@ type draft struct {
 	proposals  overlay[string, Proposal]
 	buffered   overlay[int64, historypb.HistoryEvent]
 
-	change *Change
+	// change and given are what the step gives. Both are gone once the step is
+	// durable, and so may be parts of the draft: one object instead of three.
+	change Change
+	given  Result
+	// now is the time of the step, once an event has it; see at.
+	now *timestamppb.Timestamp
 	// open is the batch being filled; cut ends it. Of its first sized events
 	// openBytes is the size: an event is complete when it is appended, and is
 	// sized once.
 	open      []*historypb.HistoryEvent
 	sized     int
 	openBytes int64
+	// few is where the events of most steps find room.
+	few struct {
+		events  [3]*historypb.HistoryEvent
+		batches [1][]*historypb.HistoryEvent
+	}
 	// born is the successor created in this step.
 	born *Newborn
 	// reborn: a reset puts another run in the place of this one, which has its
@@ -67,14 +78,12 @@ type draft struct {
 }
 
 // newDraft begins a draft over the run; env is to be at the run's own time (Run.own).
-// It is small enough for the compiler to put in place, which saves an allocation a step.
 func newDraft(env *engine.Env, run *Run) *draft {
 	info := *run.Info
 	return &draft{
 		env:        env,
 		base:       run,
 		info:       &info,
-		change:     new(Change),
 		activities: overlay[int64, activity.State]{base: run.Activities},
 		timers:     overlay[string, Timer]{base: run.Timers},
 		children:   overlay[int64, Child]{base: run.Children},
@@ -105,7 +114,19 @@ func (d *draft) editTask() *Task {
 
 // event begins an event at the step's time. It has no id until it is appended.
 func (d *draft) event(t enumspb.EventType) *historypb.HistoryEvent {
-	return &historypb.HistoryEvent{EventType: t, EventTime: timestamppb.New(d.env.Now)}
+	return &historypb.HistoryEvent{EventType: t, EventTime: d.at(d.env.Now)}
+}
+
+// at is t for an event. The events of a step share the one of now, which like
+// all that is in an event is never written again.
+func (d *draft) at(t time.Time) *timestamppb.Timestamp {
+	if !t.Equal(d.env.Now) {
+		return timestamppb.New(t)
+	}
+	if d.now == nil {
+		d.now = timestamppb.New(t)
+	}
+	return d.now
 }
 
 // append gives the event the next id and puts it into the open batch.
@@ -113,6 +134,9 @@ func (d *draft) append(ev *historypb.HistoryEvent) int64 {
 	ev.EventId = d.info.NextEventID
 	ev.TaskId = ev.EventId
 	d.info.NextEventID++
+	if d.open == nil && d.change.Batches == nil {
+		d.open = d.few.events[:0]
+	}
 	d.open = append(d.open, ev)
 	return ev.EventId
 }
@@ -133,6 +157,9 @@ func (d *draft) cut() {
 	}
 	d.info.HistorySizeBytes = d.historySize()
 	d.info.LastBatchID = d.open[0].EventId
+	if d.change.Batches == nil {
+		d.change.Batches = d.few.batches[:0]
+	}
 	d.change.Batches = append(d.change.Batches, d.open)
 	d.open, d.sized, d.openBytes = nil, 0, 0
 }
@@ -159,7 +186,8 @@ func (d *draft) result(reply any) *Result {
 	if d.untouched {
 		return &Result{Reply: reply}
 	}
-	return &Result{Run: d.finish(), New: d.born, Reply: reply}
+	d.given = Result{Run: d.finish(), New: d.born, Reply: reply}
+	return &d.given
 }
 
 // finish settles the draft and gives all that changed.
@@ -179,7 +207,7 @@ func (d *draft) finish() *Change {
 	if d.visible {
 		d.change.Visibility = d.visibilityRecord()
 	}
-	c := d.change
+	c := &d.change
 	c.Info = d.info
 	c.Start = d.start
 	c.Activities = d.activities.changed
@@ -277,18 +305,17 @@ func (r *Run) Apply(c *Change) {
 	r.Cancels = merge(r.Cancels, c.Cancels)
 	r.Requests = merge(r.Requests, c.Requests)
 	r.Updates = merge(r.Updates, c.Updates)
-	if len(c.Callbacks) > 0 {
-		r.Callbacks = merge(r.Callbacks, c.Callbacks)
-	}
-	if len(c.Proposals) > 0 {
-		r.Proposals = merge(r.Proposals, c.Proposals)
-	}
+	r.Callbacks = merge(r.Callbacks, c.Callbacks)
+	r.Proposals = merge(r.Proposals, c.Proposals)
 	r.Buffered = merge(r.Buffered, c.Buffered)
 	r.keepScheduled(c)
 	r.deadlines.applied(r, c)
 }
 
 func merge[K comparable, V any](m, changed map[K]*V) map[K]*V {
+	if len(changed) == 0 {
+		return m
+	}
 	if m == nil {
 		m = make(map[K]*V, len(changed))
 	}

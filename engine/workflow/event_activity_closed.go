@@ -3,7 +3,6 @@ package workflow
 import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/perdure/perdure/engine/activity"
 )
@@ -25,7 +24,7 @@ func (d *draft) writeStarted(s *activity.State, o *activity.Outcome) (id int64) 
 		return 0
 	}
 	ev := d.event(enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED)
-	ev.EventTime = timestamppb.New(a.StartedTime)
+	ev.EventTime = d.at(a.StartedTime)
 	ev.Attributes = &historypb.HistoryEvent_ActivityTaskStartedEventAttributes{
 		ActivityTaskStartedEventAttributes: &historypb.ActivityTaskStartedEventAttributes{
 			ScheduledEventId: s.ScheduledEventID,

@@ -9,11 +9,19 @@ import (
 
 // eventLink names an event by its id.
 func eventLink(namespace string, key engine.RunKey, eventID int64, t enumspb.EventType) *commonpb.Link {
-	return workflowLink(&commonpb.Link_WorkflowEvent{
-		Namespace: namespace, WorkflowId: key.Name, RunId: key.RunID,
-		Reference: &commonpb.Link_WorkflowEvent_EventRef{EventRef: &commonpb.Link_WorkflowEvent_EventReference{
-			EventId: eventID, EventType: t}},
-	})
+	x := &struct { // every start is answered with one: one object instead of five
+		link      commonpb.Link
+		variant   commonpb.Link_WorkflowEvent_
+		event     commonpb.Link_WorkflowEvent
+		reference commonpb.Link_WorkflowEvent_EventRef
+		eventRef  commonpb.Link_WorkflowEvent_EventReference
+	}{
+		event:    commonpb.Link_WorkflowEvent{Namespace: namespace, WorkflowId: key.Name, RunId: key.RunID},
+		eventRef: commonpb.Link_WorkflowEvent_EventReference{EventId: eventID, EventType: t},
+	}
+	x.reference.EventRef, x.event.Reference = &x.eventRef, &x.reference
+	x.variant.WorkflowEvent, x.link.Variant = &x.event, &x.variant
+	return &x.link
 }
 
 // requestLink names an event by the request that caused it: its id may not be

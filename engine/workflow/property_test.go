@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -23,11 +24,18 @@ import (
 // task at a time), and that what a run says about itself can be derived from its
 // parts alone, as after a reload. That a failed step changes nothing, and that
 // the same step twice gives the same result, is checked by the world itself.
+// Events share parts, and no step may change what another has made.
 func TestInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
 		w.limits.BufferedEvents = 3
 		w.limits.LimitHistory(100, w.limits.HistoryFullBytes)
+		asBorn := make(map[*historypb.HistoryEvent]*historypb.HistoryEvent)
+		w.saw = func(c *workflow.Change) {
+			for _, ev := range slices.Concat(c.Batches...) {
+				asBorn[ev] = proto.CloneOf(ev)
+			}
+		}
 		for range 80 {
 			line, input := draw(t, w)
 			if line == "" {
@@ -37,6 +45,11 @@ func TestInvariants(t *testing.T) {
 			w.check(t)
 			if name, ok := strings.CutPrefix(line, "due "); ok {
 				w.checkLookedAt(t, strings.Fields(name)[0])
+			}
+		}
+		for ev, born := range asBorn {
+			if !proto.Equal(ev, born) {
+				t.Fatalf("an event was changed after its step, or what it shares with others was: %v; it was %v", ev, born)
 			}
 		}
 	})

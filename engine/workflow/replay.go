@@ -28,11 +28,7 @@ type Replay struct {
 // NewReplay begins with an empty history. Of env only the namespace and the
 // limits are used.
 func NewReplay(env *engine.Env, key engine.RunKey) *Replay {
-	d := newDraft(&engine.Env{Namespace: env.Namespace, Limits: env.Limits}, &Run{Key: key, Info: &Info{
-		Status:      enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
-		NextEventID: 1,
-		NextAttempt: 1,
-	}})
+	d := newDraft(&engine.Env{Namespace: env.Namespace, Limits: env.Limits}, &Run{Key: key, Info: &unborn})
 	return &Replay{draft: d}
 }
 

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
@@ -102,7 +101,7 @@ func resetRun(env *engine.Env, key engine.RunKey, current *Run, in *ResetWorkflo
 	d.start = s
 	for _, requestID := range []string{in.Base.Start.RequestID, s.RequestID} {
 		if d.requests.get(requestID) == nil { // the request of a signal-with-start is that of its signal
-			d.requests.put(requestID, &Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, EventID: 1})
+			d.requests.put(requestID, &firstRequest)
 		}
 	}
 	d.leaveCallbacks()
@@ -149,7 +148,7 @@ func (d *draft) endKeptTask(in *ResetWorkflow) {
 	if t.StartedEventID == 0 {
 		t.StartedTime, t.Identity, t.RequestID = d.env.Now, systemIdentity, d.env.Fresh.UUID()
 		t.HistorySizeBytes = d.historySize()
-		t.StartedEventID = d.append(startedEvent(t))
+		t.StartedEventID = d.append(startedEvent(t, d.at(t.StartedTime)))
 		d.cut()
 	}
 	ev := d.event(enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED)
@@ -276,6 +275,6 @@ func (i *Info) handedOn(eventID int64) bool { return i.ResetRunID != "" && event
 func (d *draft) sameAgain(ev *historypb.HistoryEvent) *historypb.HistoryEvent {
 	again := proto.Clone(ev).(*historypb.HistoryEvent)
 	again.EventId, again.TaskId = 0, 0
-	again.EventTime = timestamppb.New(d.env.Now)
+	again.EventTime = d.at(d.env.Now)
 	return again
 }

@@ -43,9 +43,9 @@ func (d *draft) materialise() {
 	}
 	t := d.editTask()
 	t.Type = TaskNormal
-	d.append(scheduledEvent(d.fixed(), t))
+	d.append(scheduledEvent(d.fixed(), t, d.at(t.ScheduledTime)))
 	if t.StartedEventID != 0 {
-		d.append(startedEvent(t))
+		d.append(startedEvent(t, d.at(t.StartedTime)))
 		d.cut()
 	}
 	d.info.FirstTaskDone = true

@@ -10,6 +10,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/errordetails/v1"
 	historypb "go.temporal.io/api/history/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/perdure/perdure/engine"
@@ -17,7 +18,6 @@ import (
 	"github.com/perdure/perdure/engine/duration"
 	"github.com/perdure/perdure/engine/retry"
 	"github.com/perdure/perdure/engine/searchattr"
-	"github.com/perdure/perdure/engine/taskqueue"
 	"github.com/perdure/perdure/engine/versioning"
 )
 
@@ -324,7 +324,7 @@ func startOf(env *engine.Env, key engine.RunKey, in *StartWorkflow) (*Start, *hi
 	a.WorkflowExecutionTimeout = explicit(req.GetWorkflowExecutionTimeout(), in.Child != nil)
 	a.WorkflowRunTimeout = explicit(req.GetWorkflowRunTimeout(), in.Child != nil)
 	if req.GetWorkflowRunTimeout() != nil {
-		a.WorkflowRunTimeout = durationpb.New(s.RunTimeout)
+		a.WorkflowRunTimeout = duration.Proto(s.RunTimeout)
 	}
 	return s, ev
 }
@@ -337,13 +337,22 @@ func explicit(d *durationpb.Duration, always bool) *durationpb.Duration {
 	return duration.Proto(duration.Of(d))
 }
 
+// startedRun is a Started event with its parts. Every run has this event and
+// those of workflow tasks: each is one object, where its parts one by one were
+// four to seven, a third of all that the core allocated.
+type startedRun struct {
+	event        historypb.HistoryEvent
+	variant      historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes
+	attributes   historypb.WorkflowExecutionStartedEventAttributes
+	workflowType commonpb.WorkflowType
+	queue        taskqueuepb.TaskQueue
+}
+
 // event makes the Started event out of what the fixed part knows; the caller
 // adds input, header, memo and the like.
 func (s *Start) event() *historypb.HistoryEvent {
-	a := &historypb.WorkflowExecutionStartedEventAttributes{
-		WorkflowType:                    &commonpb.WorkflowType{Name: s.WorkflowType},
-		TaskQueue:                       taskqueue.Normal(s.TaskQueue),
-		WorkflowTaskTimeout:             durationpb.New(s.TaskTimeout),
+	x := &startedRun{attributes: historypb.WorkflowExecutionStartedEventAttributes{
+		WorkflowTaskTimeout:             duration.Proto(s.TaskTimeout),
 		ContinuedExecutionRunId:         s.ContinuedRunID,
 		Initiator:                       s.Initiator,
 		OriginalExecutionRunId:          s.OriginalRunID,
@@ -353,21 +362,22 @@ func (s *Start) event() *historypb.HistoryEvent {
 		Attempt:                         s.Attempt,
 		WorkflowExecutionExpirationTime: timestamp(s.ExecutionDeadline),
 		CronSchedule:                    s.CronSchedule,
-		FirstWorkflowTaskBackoff:        durationpb.New(max(s.Backoff, time.Duration(0))),
+		FirstWorkflowTaskBackoff:        duration.Proto(max(s.Backoff, time.Duration(0))),
 		Priority:                        s.Priority,
 		RootWorkflowExecution:           s.Root,
-	}
+	}}
+	a := &x.attributes
+	x.workflowType.Name, a.WorkflowType = s.WorkflowType, &x.workflowType
+	x.queue.Name, x.queue.Kind, a.TaskQueue = s.TaskQueue, enumspb.TASK_QUEUE_KIND_NORMAL, &x.queue
 	if p := s.Parent; p != nil {
 		a.ParentWorkflowNamespace = p.NamespaceName
 		a.ParentWorkflowNamespaceId = p.Run.NamespaceID
 		a.ParentWorkflowExecution = execution(p.Run)
 		a.ParentInitiatedEventId = p.InitiatedEventID
 	}
-	return &historypb.HistoryEvent{
-		EventType:    enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
-		EventTime:    timestamp(s.StartTime),
-		UserMetadata: s.UserMetadata,
-		Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
-			WorkflowExecutionStartedEventAttributes: a},
-	}
+	x.event.EventType = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
+	x.event.EventTime = timestamp(s.StartTime)
+	x.event.UserMetadata = s.UserMetadata
+	x.variant.WorkflowExecutionStartedEventAttributes, x.event.Attributes = a, &x.variant
+	return &x.event
 }

@@ -3,7 +3,6 @@ package workflow
 import (
 	"time"
 
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -11,6 +10,7 @@ import (
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/duration"
 	"github.com/perdure/perdure/engine/priority"
 )
 
@@ -81,7 +81,7 @@ func (d *draft) scheduleTask() *Task {
 		t.ScheduledEventID = d.info.NextEventID
 		return t
 	}
-	t.ScheduledEventID = d.append(scheduledEvent(d.fixed(), t))
+	t.ScheduledEventID = d.append(scheduledEvent(d.fixed(), t, d.at(t.ScheduledTime)))
 	return t
 }
 
@@ -170,7 +170,7 @@ func (d *draft) beginTask(p engine.Poller) *Task {
 		t.StartedEventID = t.ScheduledEventID + 1
 		return t
 	}
-	t.StartedEventID = d.append(startedEvent(t))
+	t.StartedEventID = d.append(startedEvent(t, d.at(t.StartedTime)))
 	d.cut()
 	return t
 }
@@ -189,39 +189,55 @@ func suggestReasons(l *engine.Limits, size, nextEventID int64, updates int) []en
 	return reasons
 }
 
-// scheduledEvent is the WorkflowTaskScheduled event of t, without id.
-func scheduledEvent(s *Start, t *Task) *historypb.HistoryEvent {
-	q := &taskqueuepb.TaskQueue{Name: s.TaskQueue, Kind: enumspb.TASK_QUEUE_KIND_NORMAL}
-	if t.StickyQueue != "" {
-		q = &taskqueuepb.TaskQueue{Name: t.StickyQueue, Kind: enumspb.TASK_QUEUE_KIND_STICKY, NormalName: s.TaskQueue}
-	}
-	return &historypb.HistoryEvent{
-		EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
-		EventTime: timestamppb.New(t.ScheduledTime),
-		Attributes: &historypb.HistoryEvent_WorkflowTaskScheduledEventAttributes{
-			WorkflowTaskScheduledEventAttributes: &historypb.WorkflowTaskScheduledEventAttributes{
-				TaskQueue:           q,
-				StartToCloseTimeout: durationpb.New(t.Timeout),
-				Attempt:             t.Attempt,
-			}},
-	}
+// scheduledTask and startedTask are events with their parts; see startedRun.
+type scheduledTask struct {
+	event      historypb.HistoryEvent
+	variant    historypb.HistoryEvent_WorkflowTaskScheduledEventAttributes
+	attributes historypb.WorkflowTaskScheduledEventAttributes
+	queue      taskqueuepb.TaskQueue
 }
 
-// startedEvent is the WorkflowTaskStarted event of t, without id.
-func startedEvent(t *Task) *historypb.HistoryEvent {
-	return &historypb.HistoryEvent{
-		EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED,
-		EventTime: timestamppb.New(t.StartedTime),
-		Attributes: &historypb.HistoryEvent_WorkflowTaskStartedEventAttributes{
-			WorkflowTaskStartedEventAttributes: &historypb.WorkflowTaskStartedEventAttributes{
-				ScheduledEventId:            t.ScheduledEventID,
-				Identity:                    t.Identity,
-				RequestId:                   t.RequestID,
-				SuggestContinueAsNew:        t.SuggestContinueAsNew,
-				SuggestContinueAsNewReasons: t.SuggestReasons,
-				HistorySizeBytes:            t.HistorySizeBytes,
-			}},
+type startedTask struct {
+	event      historypb.HistoryEvent
+	variant    historypb.HistoryEvent_WorkflowTaskStartedEventAttributes
+	attributes historypb.WorkflowTaskStartedEventAttributes
+}
+
+// scheduledEvent is the WorkflowTaskScheduled event of t, without id; at is when
+// that was.
+func scheduledEvent(s *Start, t *Task, at *timestamppb.Timestamp) *historypb.HistoryEvent {
+	x := &scheduledTask{
+		event: historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, EventTime: at},
+		attributes: historypb.WorkflowTaskScheduledEventAttributes{
+			StartToCloseTimeout: duration.Proto(t.Timeout),
+			Attempt:             t.Attempt,
+		},
+		queue: taskqueuepb.TaskQueue{Name: s.TaskQueue, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
 	}
+	if t.StickyQueue != "" {
+		x.queue.Name, x.queue.Kind, x.queue.NormalName = t.StickyQueue, enumspb.TASK_QUEUE_KIND_STICKY, s.TaskQueue
+	}
+	x.attributes.TaskQueue = &x.queue
+	x.variant.WorkflowTaskScheduledEventAttributes, x.event.Attributes = &x.attributes, &x.variant
+	return &x.event
+}
+
+// startedEvent is the WorkflowTaskStarted event of t, without id; at is when that
+// was.
+func startedEvent(t *Task, at *timestamppb.Timestamp) *historypb.HistoryEvent {
+	x := &startedTask{
+		event: historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED, EventTime: at},
+		attributes: historypb.WorkflowTaskStartedEventAttributes{
+			ScheduledEventId:            t.ScheduledEventID,
+			Identity:                    t.Identity,
+			RequestId:                   t.RequestID,
+			SuggestContinueAsNew:        t.SuggestContinueAsNew,
+			SuggestContinueAsNewReasons: t.SuggestReasons,
+			HistorySizeBytes:            t.HistorySizeBytes,
+		},
+	}
+	x.variant.WorkflowTaskStartedEventAttributes, x.event.Attributes = &x.attributes, &x.variant
+	return &x.event
 }
 
 // virtualEvents are the events of a virtual task as a worker sees them: with
@@ -230,11 +246,11 @@ func virtualEvents(s *Start, t *Task) []*historypb.HistoryEvent {
 	if t == nil || t.Type == TaskNormal {
 		return nil
 	}
-	scheduled := scheduledEvent(s, t)
+	scheduled := scheduledEvent(s, t, timestamppb.New(t.ScheduledTime))
 	scheduled.EventId = t.ScheduledEventID
 	events := []*historypb.HistoryEvent{scheduled}
 	if t.StartedEventID != 0 {
-		started := startedEvent(t)
+		started := startedEvent(t, timestamppb.New(t.StartedTime))
 		started.EventId = t.StartedEventID
 		events = append(events, started)
 	}

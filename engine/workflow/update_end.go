@@ -52,6 +52,9 @@ func serverVerdict(failureType, message string) *failurepb.Failure {
 // rejectUnanswered rejects what the worker was sent and has not answered: an SDK
 // that knows updates answers each (spec/workflow.md 6.4).
 func (c *completion) rejectUnanswered() {
+	if c.proposals.len() == 0 && c.fixed().Reset == nil {
+		return
+	}
 	verdict := serverVerdict("UnprocessedUpdate", "Workflow Update is rejected because it wasn't processed by worker. "+
 		"Probably, Workflow Update is not supported by the worker.")
 	for _, id := range c.proposals.keys() {
@@ -83,6 +86,9 @@ func (d *draft) failSent() {
 // closeUpdates ends all updates because the run closes (spec/workflow.md 6.6).
 // With a successor, callers are asked to come again: they will find it.
 func (d *draft) closeUpdates(succeeded bool) {
+	if d.proposals.len()+d.updates.len() == 0 {
+		return
+	}
 	closing := engine.NotFound("workflow update was aborted by closing workflow")
 	if succeeded {
 		closing = closingRun()

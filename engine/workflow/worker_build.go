@@ -43,15 +43,23 @@ func (d *draft) recordWorker(ev *historypb.HistoryEvent, runID string) {
 
 // unversioned is the first token of BuildIds, and unversionedOnly the attribute
 // of runs whose workers say no more of themselves: one for all of them, because
-// writing and reading it at each task was a step's largest part.
+// writing and reading it at each task was a step's largest part. Most of these
+// runs have no other, and unversionedAttributes are all that they have.
 const unversioned = "unversioned"
 
-var unversionedOnly = searchattr.Encode([]string{unversioned}, enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST)
+var (
+	unversionedOnly       = searchattr.Encode([]string{unversioned}, enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST)
+	unversionedAttributes = &commonpb.SearchAttributes{
+		IndexedFields: map[string]*commonpb.Payload{searchattr.BuildIDs: unversionedOnly}}
+)
 
 // addBuildID adds a build to BuildIds; empty for a worker that names none. A run
 // that outlives many builds keeps the newest; the first token stays.
 func (d *draft) addBuildID(build string) {
-	if build == "" && d.searchAttributes().GetIndexedFields()[searchattr.BuildIDs] == unversionedOnly {
+	if sa := d.searchAttributes(); build == "" && sa.GetIndexedFields()[searchattr.BuildIDs] == unversionedOnly {
+		return
+	} else if build == "" && sa == nil {
+		d.setSearchAttributes(unversionedAttributes)
 		return
 	}
 	was := d.systemAttribute(searchattr.BuildIDs)
@@ -68,8 +76,7 @@ func (d *draft) addBuildID(build string) {
 	switch {
 	case slices.Equal(have, was):
 	case len(have) == 1:
-		d.setSearchAttributes(searchattr.Merge(d.searchAttributes(), &commonpb.SearchAttributes{
-			IndexedFields: map[string]*commonpb.Payload{searchattr.BuildIDs: unversionedOnly}}))
+		d.setSearchAttributes(searchattr.Merge(d.searchAttributes(), unversionedAttributes))
 	default:
 		d.setSystemAttribute(searchattr.BuildIDs, have)
 	}
