@@ -1,11 +1,13 @@
 package searchattr
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -182,6 +184,23 @@ func FuzzDecode(f *testing.F) {
 			if err != nil && v != nil {
 				t.Errorf("both %v and %v", v, err)
 			}
+		}
+	})
+}
+
+// FuzzPlainStrings: what plainStrings reads is what the library reads, too.
+func FuzzPlainStrings(f *testing.F) {
+	for _, data := range []string{`["a"]`, `["a","b"]`, `["ä","",","]`, `["a\n"]`, `["a",]`, `[]`, `["a"`, `["a"]]`, `["a",null]`, `[1]`, `["\x7f"]`, `[,"a"]`, "[\"\t\"]"} {
+		f.Add([]byte(data))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		values, ok := plainStrings(data)
+		if !ok || !utf8.Valid(data) { // which Decode refuses before
+			return
+		}
+		var want []string
+		if err := json.Unmarshal(data, &want); err != nil || !reflect.DeepEqual(values, want) {
+			t.Fatalf("%q was read as %q; it is %q (%v)", data, values, want, err)
 		}
 	})
 }

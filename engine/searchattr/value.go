@@ -40,6 +40,9 @@ func Decode(p *commonpb.Payload, t enumspb.IndexedValueType) (any, error) {
 		return nil, fmt.Errorf("not UTF-8")
 	}
 	if t == keywordList {
+		if values, ok := plainStrings(data); ok {
+			return values, nil
+		}
 		var list []*string
 		if err := json.Unmarshal(data, &list); err != nil {
 			return nil, err
@@ -58,6 +61,32 @@ func Decode(p *commonpb.Payload, t enumspb.IndexedValueType) (any, error) {
 		return nil, err
 	}
 	return scalar(data, t)
+}
+
+// plainStrings reads a list of strings as nearly all of them are written: without
+// white space, and with nothing that is escaped. ok is false for all else, good or
+// bad. The server decodes a list of its own making with every row of the index.
+func plainStrings(data []byte) (values []string, ok bool) {
+	if len(data) < 2 || data[0] != '[' {
+		return nil, false
+	}
+	for rest := data[1:]; ; rest = rest[1:] {
+		if len(rest) == 0 || rest[0] != '"' {
+			return nil, false
+		}
+		rest = rest[1:]
+		end := bytes.IndexFunc(rest, func(r rune) bool { return r == '"' || r == '\\' || r < ' ' })
+		if end < 0 || rest[end] != '"' {
+			return nil, false
+		}
+		values, rest = append(values, string(rest[:end])), rest[end+1:]
+		switch {
+		case string(rest) == "]":
+			return values, true
+		case len(rest) == 0 || rest[0] != ',':
+			return nil, false
+		}
+	}
 }
 
 // soleElement unwraps an array of one element.
