@@ -31,7 +31,8 @@ import (
 type coder struct {
 	b       []byte // written so far, or still to be read
 	reading bool
-	err     error // of reading; the first sticks
+	own     string // what ownID leaves out
+	err     error  // of reading; the first sticks
 }
 
 // next takes the tag of field num off the input and reports whether it was
@@ -168,10 +169,11 @@ func (c *coder) float32(num protowire.Number, v *float32) {
 func (c *coder) time(num protowire.Number, v *time.Time) {
 	if !c.reading {
 		if !v.IsZero() {
-			c.within(num, func() {
-				c.b = protowire.AppendVarint(c.b, protowire.EncodeZigZag(v.Unix()))
-				c.b = protowire.AppendVarint(c.b, uint64(v.Nanosecond()))
-			})
+			c.b = append(protowire.AppendTag(c.b, num, protowire.BytesType), 0)
+			at := len(c.b)
+			c.b = protowire.AppendVarint(c.b, protowire.EncodeZigZag(v.Unix()))
+			c.b = protowire.AppendVarint(c.b, uint64(v.Nanosecond()))
+			c.b[at-1] = byte(len(c.b) - at) // two numbers have 20 bytes at most
 		}
 		return
 	}
@@ -197,6 +199,18 @@ func (c *coder) str(num protowire.Number, v *string) {
 	*v = ""
 	if in, ok := c.inner(num); ok {
 		*v = string(in.b)
+	}
+}
+
+// ownID codes an id that is nearly always the one that the row's name says, and
+// is left out then. No id is empty.
+func (c *coder) ownID(num protowire.Number, v *string) {
+	if c.reading {
+		if c.str(num, v); *v == "" {
+			*v = c.own
+		}
+	} else if *v != c.own {
+		c.str(num, v)
 	}
 }
 

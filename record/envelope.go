@@ -42,8 +42,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func seal(b []byte, k kind) []byte { return append(b, formatVersion, byte(k)) }
 
 // closeSeal ends a value that began with seal.
-func closeSeal(b []byte) []byte {
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+func closeSeal(b []byte) []byte { return appendSum(b, b) }
+
+// appendSum is closeSeal for a value that has others before it.
+func appendSum(b, value []byte) []byte {
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(value, castagnoli))
 }
 
 // unseal checks a value and returns its content, which shares its bytes.

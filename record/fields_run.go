@@ -16,8 +16,8 @@ func startFields(c *coder, s *workflow.Start) {
 	c.str(3, &s.TaskQueue)
 	c.str(4, &s.Identity)
 	c.str(5, &s.RequestID)
-	c.str(6, &s.FirstRunID)
-	c.str(7, &s.OriginalRunID)
+	c.ownID(6, &s.FirstRunID)
+	c.ownID(7, &s.OriginalRunID)
 	c.str(8, &s.ContinuedRunID)
 	c.int32(9, &s.Attempt)
 	number(c, 10, &s.Initiator)
@@ -47,12 +47,17 @@ type workflowBirth struct {
 	info  *workflow.Info // nil in rows of older releases, and when the start has changed since
 }
 
-func workflowBirthFields(c *coder, b *workflowBirth) {
-	if c.reading {
-		b.start = new(workflow.Start)
+// workflowBirthFields are those of the run with that id. Which run was the first
+// of its chain, and whose seed the SDKs use: nearly always it is the run itself.
+func workflowBirthFields(runID string) func(*coder, *workflowBirth) {
+	return func(c *coder, b *workflowBirth) {
+		if c.reading {
+			b.start = new(workflow.Start)
+		}
+		c.own = runID
+		startFields(c, b.start)
+		pointer(c, 28, &b.info, infoFields)
 	}
-	startFields(c, b.start)
-	pointer(c, 28, &b.info, infoFields)
 }
 
 func resetOriginFields(c *coder, o *workflow.ResetOrigin) {

@@ -60,12 +60,12 @@ func StateRows(key engine.RunKey) (from, to store.Key) {
 
 // HistoryKey names the history batch of a run that begins with the event.
 func HistoryKey(key engine.RunKey, firstEventID int64) store.Key {
-	return historyKey(SlotOf(key.ID), key.RunID, firstEventID)
+	name := appendHistoryName(make([]byte, 0, idSize(key.RunID)+8), key.RunID, firstEventID)
+	return store.Key{Family: store.FamilyHistory, Slot: SlotOf(key.ID), Name: name}
 }
 
-func historyKey(slot store.Slot, runID string, firstEventID int64) store.Key {
-	name := appendInt(appendOwn(make([]byte, 0, idSize(runID)+8), runID), firstEventID)
-	return store.Key{Family: store.FamilyHistory, Slot: slot, Name: name}
+func appendHistoryName(b []byte, runID string, firstEventID int64) []byte {
+	return appendInt(appendOwn(b, runID), firstEventID)
 }
 
 // ParseHistoryKey is the inverse of HistoryKey. Of the run it finds the run id

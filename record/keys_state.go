@@ -70,15 +70,16 @@ type StateKey struct {
 }
 
 // Key is the stored form. Panics on a Part that is none: that is a bug.
-func (k StateKey) Key() store.Key { return k.in(SlotOf(k.Run.ID)) }
+func (k StateKey) Key() store.Key {
+	name := k.appendName(make([]byte, 0, nameSize(k.Run)+len(k.Text)+9))
+	return store.Key{Family: store.FamilyState, Slot: SlotOf(k.Run.ID), Name: name}
+}
 
-// in is Key with the execution's slot, which takes a walk through its id to find.
-func (k StateKey) in(slot store.Slot) store.Key {
-	var name []byte
+func (k StateKey) appendName(name []byte) []byte {
 	if k.Part.begins() {
-		name = appendRun(make([]byte, 0, nameSize(k.Run)+1), k.Run)
+		name = appendRun(name, k.Run)
 	} else {
-		name = appendOwn(make([]byte, 0, idSize(k.Run.RunID)+len(k.Text)+9), k.Run.RunID)
+		name = appendOwn(name, k.Run.RunID)
 	}
 	name = append(name, byte(k.Part))
 	switch k.Part.keyed() {
@@ -90,7 +91,7 @@ func (k StateKey) in(slot store.Slot) store.Key {
 	default:
 		panic("record: no such part of a state")
 	}
-	return store.Key{Family: store.FamilyState, Slot: slot, Name: name}
+	return name
 }
 
 // ParseStateKey is the inverse of StateKey.Key. Of the run it finds the run id

@@ -37,13 +37,12 @@ func WriteChange(b *store.Batch, key engine.RunKey, c *workflow.Change) {
 	w := newPartWriter(b, key)
 	switch begins := len(c.Batches) > 0 && c.Batches[0][0].EventId == 1; {
 	case c.Start != nil && begins: // one row for both, until the info changes
-		both := workflowBirth{ownRun(c.Start, key.RunID, ""), storedInfo(c.Info)}
-		w.put(StateKey{Part: PartStart}, encode(kind(PartStart), &both, workflowBirthFields))
+		writeStart(&w, c.Start, storedInfo(c.Info))
 	case c.Start != nil:
-		w.put(StateKey{Part: PartStart}, encode(kind(PartStart), ownRun(c.Start, key.RunID, ""), startFields))
+		writeStart(&w, c.Start, nil)
 		fallthrough
 	default:
-		w.put(StateKey{Part: PartInfo}, encodeInfo(c.Info))
+		writeInfo(&w, c.Info)
 	}
 	if c.MemoChanged {
 		writeFields(&w, PartMemo, c.Memo, c.Memo.GetFields())
@@ -63,36 +62,23 @@ func WriteChange(b *store.Batch, key engine.RunKey, c *workflow.Change) {
 		writeMessage(&w, StateKey{Part: PartBuffered, Number: n}, c.Buffered[n])
 	}
 	for _, events := range c.Batches {
-		b.Put(historyKey(w.slot, key.RunID, events[0].EventId), EncodeHistory(events))
+		b.Put(w.historyKey(events[0].EventId), EncodeHistory(events))
 	}
-}
-
-// ownRun replaces a run's own id where its start says which run was the first of
-// its chain and whose seed the SDKs use: nearly always it is the run itself, which
-// the row's name says.
-func ownRun(start *workflow.Start, now, then string) *workflow.Start {
-	if start.FirstRunID != now && start.OriginalRunID != now {
-		return start
-	}
-	s := *start
-	if s.FirstRunID == now {
-		s.FirstRunID = then
-	}
-	if s.OriginalRunID == now {
-		s.OriginalRunID = then
-	}
-	return &s
 }
 
 // WriteInfo writes the part of a run that the shell itself keeps a field in
 // (Info.Armed), without a step.
 func WriteInfo(b *store.Batch, key engine.RunKey, info *workflow.Info) {
 	w := newPartWriter(b, key)
-	w.put(StateKey{Part: PartInfo}, encodeInfo(info))
+	writeInfo(&w, info)
 }
 
-func encodeInfo(info *workflow.Info) []byte {
-	return encode(kind(PartInfo), storedInfo(info), infoFields)
+func writeStart(w *partWriter, start *workflow.Start, info *workflow.Info) {
+	writePart(w, StateKey{Part: PartStart}, &workflowBirth{start, info}, workflowBirthFields(w.run.RunID))
+}
+
+func writeInfo(w *partWriter, info *workflow.Info) {
+	writePart(w, StateKey{Part: PartInfo}, storedInfo(info), infoFields)
 }
 
 // storedInfo leaves a speculative workflow task out: it is in memory only, as
@@ -124,21 +110,39 @@ type partWriter struct {
 	b    *store.Batch
 	run  engine.RunKey
 	slot store.Slot
+	// room is where the names and values of the rows lie, one behind the other:
+	// one object, where each on its own made a dozen with most steps. What is full
+	// is left to the rows in it, and a larger one goes on.
+	room []byte
 }
+
+// usualRoom is enough for the state that most steps write.
+const usualRoom = 512
 
 func newPartWriter(b *store.Batch, run engine.RunKey) partWriter {
-	return partWriter{b: b, run: run, slot: SlotOf(run.ID)}
+	return partWriter{b: b, run: run, slot: SlotOf(run.ID), room: make([]byte, 0, usualRoom)}
 }
 
-func (w *partWriter) put(k StateKey, v []byte) {
+// since is what has been appended to the room since it had that length. Nothing
+// can be appended to it in place: the next row follows.
+func (w *partWriter) since(n int) []byte { return w.room[n:len(w.room):len(w.room)] }
+
+func (w *partWriter) key(k StateKey) store.Key {
 	k.Run = w.run
-	w.b.Put(k.in(w.slot), v)
+	at := len(w.room)
+	w.room = k.appendName(w.room)
+	return store.Key{Family: store.FamilyState, Slot: w.slot, Name: w.since(at)}
 }
 
-func (w *partWriter) remove(k StateKey) {
-	k.Run = w.run
-	w.b.Delete(k.in(w.slot))
+func (w *partWriter) historyKey(firstEventID int64) store.Key {
+	at := len(w.room)
+	w.room = appendHistoryName(w.room, w.run.RunID, firstEventID)
+	return store.Key{Family: store.FamilyHistory, Slot: w.slot, Name: w.since(at)}
 }
+
+func (w *partWriter) put(k StateKey, v []byte) { w.b.Put(w.key(k), v) }
+
+func (w *partWriter) remove(k StateKey) { w.b.Delete(w.key(k)) }
 
 // writeMessage writes a part that is a message of the API; nil removes it.
 func writeMessage[M any, P interface {
@@ -161,8 +165,10 @@ func writeFields[M any, P interface {
 		writeMessage(w, StateKey{Part: part}, m)
 		return
 	}
-	b := seal(make([]byte, 0, payload.SizeFields(fields)+headSize+tailSize), kind(part))
-	w.put(StateKey{Part: part}, closeSeal(payload.AppendFields(b, fields)))
+	at := len(w.room)
+	w.room = payload.AppendFields(seal(w.room, kind(part)), fields)
+	w.room = appendSum(w.room, w.since(at))
+	w.put(StateKey{Part: part}, w.since(at))
 }
 
 func writeNumbered[T any](w *partWriter, part Part, changed map[int64]*T, fields func(*coder, *T)) {
@@ -195,7 +201,9 @@ func writePart[T any](w *partWriter, k StateKey, v *T, fields func(*coder, *T)) 
 		w.remove(k)
 		return
 	}
-	w.put(k, encode(kind(k.Part), v, fields))
+	at := len(w.room)
+	w.room = appendValue(w.room, kind(k.Part), v, fields)
+	w.put(k, w.since(at))
 }
 
 // order are the keys of a map in order, without allocating for the usual one.
@@ -321,8 +329,8 @@ func (l *Loader) part(k StateKey, v []byte) (err error) {
 	switch k.Part {
 	case PartStart:
 		var birth *workflowBirth
-		if birth, err = decode(what, v, workflowBirthFields); err == nil {
-			r.Start = ownRun(birth.start, "", k.Run.RunID)
+		if birth, err = decode(what, v, workflowBirthFields(k.Run.RunID)); err == nil {
+			r.Start = birth.start
 			if r.Info == nil {
 				r.Info = birth.info
 			}

@@ -17,11 +17,11 @@ func WriteStandalone(b *store.Batch, key engine.RunKey, c *standalone.Change) {
 	}
 	w := newPartWriter(b, key)
 	if c.Start != nil { // one row for all three, until the others change
-		w.put(StateKey{Part: PartAloneStart}, encode(kind(PartAloneStart), &activityBirth{c.Start, c.Info, c.Activity}, activityBirthFields))
+		writePart(&w, StateKey{Part: PartAloneStart}, &activityBirth{c.Start, c.Info, c.Activity}, activityBirthFields)
 	} else {
-		WriteStandaloneInfo(b, key, c.Info)
+		writePart(&w, StateKey{Part: PartAloneInfo}, c.Info, aloneInfoFields)
 		if c.Activity != nil {
-			w.put(StateKey{Part: PartAloneActivity}, encode(kind(PartAloneActivity), c.Activity, activityFields))
+			writePart(&w, StateKey{Part: PartAloneActivity}, c.Activity, activityFields)
 		}
 	}
 	if c.Outcome != nil {
@@ -29,7 +29,7 @@ func WriteStandalone(b *store.Batch, key engine.RunKey, c *standalone.Change) {
 	}
 	writeNumbered(&w, PartCallback, c.Callbacks, callbackFields)
 	for _, a := range c.Attachments {
-		w.put(StateKey{Part: PartAloneAttachment, Number: a.Number}, encode(kind(PartAloneAttachment), a, attachmentFields))
+		writePart(&w, StateKey{Part: PartAloneAttachment, Number: a.Number}, a, attachmentFields)
 	}
 }
 
@@ -39,7 +39,7 @@ func DeleteStandalone(b *store.Batch, key engine.RunKey) { deleteState(b, key) }
 // WriteStandaloneInfo is WriteInfo for a standalone activity.
 func WriteStandaloneInfo(b *store.Batch, key engine.RunKey, info *standalone.Info) {
 	w := newPartWriter(b, key)
-	w.put(StateKey{Part: PartAloneInfo}, encode(kind(PartAloneInfo), info, aloneInfoFields))
+	writePart(&w, StateKey{Part: PartAloneInfo}, info, aloneInfoFields)
 }
 
 // StandaloneLoader is Loader for a standalone activity.

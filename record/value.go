@@ -1,7 +1,6 @@
 package record
 
 import (
-	"bytes"
 	"fmt"
 	"sync"
 
@@ -21,15 +20,20 @@ const maxScratch = 64 << 10
 
 // encode is the value of a record with the fields.
 func encode[T any](k kind, v *T, fields func(*coder, *T)) []byte {
+	return appendValue(nil, k, v, fields)
+}
+
+// appendValue appends the value of a record with the fields.
+func appendValue[T any](b []byte, k kind, v *T, fields func(*coder, *T)) []byte {
 	c := scratch.Get().(*coder)
-	c.b = seal(c.b[:0], k)
+	c.b, c.own = seal(c.b[:0], k), ""
 	fields(c, v)
 	c.b = closeSeal(c.b)
-	value := bytes.Clone(c.b)
+	b = append(b, c.b...)
 	if cap(c.b) <= maxScratch {
 		scratch.Put(c)
 	}
-	return value
+	return b
 }
 
 // decode is the inverse of encode.
