@@ -250,7 +250,7 @@ func TestPollActivity(t *testing.T) {
 		ScheduledTime: time.Unix(1, 0), CurrentAttemptScheduledTime: time.Unix(2, 0), StartedTime: time.Unix(3, 0),
 		StartToClose: time.Second, RetryPolicy: &commonpb.RetryPolicy{MaximumAttempts: 3},
 		Scheduled: &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_ActivityTaskScheduledEventAttributes{
-			ActivityTaskScheduledEventAttributes: &historypb.ActivityTaskScheduledEventAttributes{Input: payload(3)},
+			ActivityTaskScheduledEventAttributes: &historypb.ActivityTaskScheduledEventAttributes{Input: blob(3)},
 		}},
 	})
 	resp, err := e.api.PollActivityTaskQueue(pollContext(t), &workflowservice.PollActivityTaskQueueRequest{Namespace: "ns", TaskQueue: &taskqueuepb.TaskQueue{Name: "q"}})

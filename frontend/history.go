@@ -128,11 +128,11 @@ func (f *Frontend) taskHistoryPage(ctx context.Context, r *workflowservice.GetWo
 // await waits until the run satisfies enough, is closed, or the time of a long
 // poll is over; it returns the state it saw last.
 func (f *Frontend) await(ctx context.Context, view runView, enough func(*workflow.Run) bool) (runView, error) {
-	leave, err := f.waiting.enter(view.key.NamespaceID)
+	place, err := f.waiting.enter(view.key.NamespaceID)
 	if err != nil {
 		return view, err
 	}
-	defer leave()
+	defer place.leave()
 	var later runView
 	err = f.executions.Follow(ctx, f.waiting.over(ctx, historyPollTime), view.key, enough, later.read)
 	if errors.Is(err, shard.ErrOver) {

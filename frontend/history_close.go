@@ -30,11 +30,11 @@ func (f *Frontend) awaitClose(ctx context.Context, r *workflowservice.GetWorkflo
 
 // closeOf waits for the closing event of the page's run.
 func (f *Frontend) closeOf(ctx context.Context, page historyPage) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
-	leave, err := f.waiting.enter(page.Run.NamespaceID)
+	place, err := f.waiting.enter(page.Run.NamespaceID)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer place.leave()
 	closed, err := f.executions.Closing(ctx, f.waiting.over(ctx, historyPollTime), page.Run)
 	switch {
 	case err == nil:

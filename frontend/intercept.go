@@ -21,16 +21,16 @@ func (f *Frontend) intercept(ctx context.Context, req any, info *grpc.UnaryServe
 	if !strings.HasPrefix(info.FullMethod, apiPrefix) {
 		return handler(ctx, req) // health, reflection
 	}
-	ctx, c := f.callIn(ctx, info.FullMethod)
+	c := f.callIn(ctx, info.FullMethod)
 	began := time.Now()
 	c.metrics.began()
-	resp, err = f.guarded(ctx, c, req, handler)
+	resp, err = f.guarded(c, req, handler)
 	if err != nil {
-		resp, err = nil, f.answerError(ctx, c, err)
+		resp, err = nil, f.answerError(c, err)
 	}
 	c.metrics.ended(c.namespaceName(), began, err)
-	if f.log.Enabled(ctx, slog.LevelDebug) {
-		f.log.LogAttrs(ctx, slog.LevelDebug, "call", slog.String("operation", c.name),
+	if f.log.Enabled(c, slog.LevelDebug) {
+		f.log.LogAttrs(c, slog.LevelDebug, "call", slog.String("operation", c.name),
 			slog.String("namespace", c.namespaceName()), slog.Duration("took", time.Since(began)),
 			slog.String("code", status.Code(err).String()))
 	}
@@ -39,21 +39,23 @@ func (f *Frontend) intercept(ctx context.Context, req any, info *grpc.UnaryServe
 
 // guarded runs admission and handler, and turns a panic into an error: one bad
 // request must not take the others' server away.
-func (f *Frontend) guarded(ctx context.Context, c *call, req any, handler grpc.UnaryHandler) (resp any, err error) {
+func (f *Frontend) guarded(c *call, req any, handler grpc.UnaryHandler) (resp any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic in %s: %v\n%s", c.name, p, debug.Stack())
 		}
 	}()
+	sizeBytes := f.large.take(req)
 	if err := f.admit(c, req); err != nil {
 		return nil, err
 	}
-	done, err := f.admitSize(c, req)
-	if err != nil {
-		return nil, err
+	if sizeBytes > 0 {
+		if err := f.admitLarge(c, sizeBytes); err != nil {
+			return nil, err
+		}
+		defer f.large.bytes.Add(-sizeBytes)
 	}
-	defer done()
-	return handler(ctx, req)
+	return handler(c, req)
 }
 
 // admit says whether the call may reach its handler.
@@ -87,16 +89,16 @@ var bringsWork = map[string]bool{
 
 // answerError turns an error into what the caller gets; what it must not see
 // goes to the log.
-func (f *Frontend) answerError(ctx context.Context, c *call, err error) error {
+func (f *Frontend) answerError(c *call, err error) error {
 	st, fault := statusOf(err)
 	if fault {
-		f.log.LogAttrs(ctx, slog.LevelError, "fault", slog.String("operation", c.name),
+		f.log.LogAttrs(c, slog.LevelError, "fault", slog.String("operation", c.name),
 			slog.String("namespace", c.namespaceName()), slog.String("mark", faultMark(err)), slog.String("error", err.Error()))
 	}
 	if cause, scope, ok := exhaustedOf(st); ok {
 		// Only fails outside a gRPC call (the HTTP gateway's short cut), where
 		// the detail says the same.
-		_ = grpc.SetTrailer(ctx, metadata.Pairs("X-Resource-Exhausted-Cause", cause, "X-Resource-Exhausted-Scope", scope))
+		_ = grpc.SetTrailer(c, metadata.Pairs("X-Resource-Exhausted-Cause", cause, "X-Resource-Exhausted-Scope", scope))
 	}
 	return st.Err()
 }

@@ -40,6 +40,8 @@ type large struct {
 	// work out the size of every request once more, only to see that it is not
 	// large, took 1 % of the CPU of a short workflow.
 	sizes sync.Map
+	// noted is how many sizes there are: nearly always none, and then nobody looks.
+	noted atomic.Int64
 	// bytes are those being carried out.
 	bytes atomic.Int64
 }
@@ -63,33 +65,41 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	return err
 }
 
-// note remembers the size of a large request of the API until it is admitted:
-// those, and only those, come to admitSize.
+// note remembers the size of a large request of the API until its interceptor
+// takes it: those, and only those, come to one.
 func (l *large) note(req any, size int) {
 	if size <= MaxReceiveBytes {
 		return
 	}
 	if m, ok := req.(proto.Message); ok && strings.HasPrefix(string(m.ProtoReflect().Descriptor().FullName()), apiPrefix[1:]) {
-		l.sizes.Store(req, int64(size))
+		if _, again := l.sizes.Swap(req, int64(size)); !again {
+			l.noted.Add(1)
+		}
 	}
 }
 
-func notLarge() {}
-
-// admitSize refuses a request that is too large for its kind, or for now. done is
-// to be called when it has been carried out.
-func (f *Frontend) admitSize(c *call, req any) (done func(), err error) {
-	noted, ok := f.large.sizes.LoadAndDelete(req)
+// take returns the size of a large request, once, and 0 for all others.
+func (l *large) take(req any) (sizeBytes int64) {
+	if l.noted.Load() == 0 {
+		return 0
+	}
+	noted, ok := l.sizes.LoadAndDelete(req)
 	if !ok {
-		return notLarge, nil
+		return 0
 	}
-	size := noted.(int64)
+	l.noted.Add(-1)
+	return noted.(int64)
+}
+
+// admitLarge refuses a large request that is too large for its kind, or for now.
+// Its size is to be taken from those carried out when it has been.
+func (f *Frontend) admitLarge(c *call, sizeBytes int64) error {
 	if c.name != completionMethod { // as gRPC says it
-		return nil, status.Errorf(codes.ResourceExhausted, "grpc: received message larger than max (%d vs. %d)", size, MaxReceiveBytes)
+		return status.Errorf(codes.ResourceExhausted, "grpc: received message larger than max (%d vs. %d)", sizeBytes, MaxReceiveBytes)
 	}
-	if f.large.bytes.Add(size) > maxLargeBytes {
-		f.large.bytes.Add(-size)
-		return nil, engine.Refuse(engine.KindOverloaded, "too many large workflow task completions at one time")
+	if f.large.bytes.Add(sizeBytes) > maxLargeBytes {
+		f.large.bytes.Add(-sizeBytes)
+		return engine.Refuse(engine.KindOverloaded, "too many large workflow task completions at one time")
 	}
-	return func() { f.large.bytes.Add(-size) }, nil
+	return nil
 }

@@ -1,6 +1,7 @@
 package frontend
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -23,31 +24,42 @@ func TestLargeRequests(t *testing.T) {
 			Attributes: &commandpb.Command_RecordMarkerCommandAttributes{RecordMarkerCommandAttributes: &commandpb.RecordMarkerCommandAttributes{
 				MarkerName: strings.Repeat("m", size)}}}}}
 	}
-	admit := func(operation string, req proto.Message) (func(), error) {
-		f.large.note(req, proto.Size(req))
-		return f.admitSize(&call{rpc: f.rpc(operation)}, req)
+	noSize := func(when string) {
+		t.Helper()
+		if n, noted := f.large.bytes.Load(), f.large.noted.Load(); n != 0 || noted != 0 {
+			t.Errorf("%s: %d bytes are still counted, %d sizes still noted", when, n, noted)
+		}
 	}
+	carryOut := func(operation string, req proto.Message, handler func()) error {
+		f.large.note(req, proto.Size(req))
+		_, err := f.guarded(&call{Context: t.Context(), rpc: &rpc{name: operation, findsNamespace: true}}, req,
+			func(context.Context, any) (any, error) { handler(); return nil, nil })
+		return err
+	}
+	quick := func() {}
 
-	done, err := admit(completionMethod, completion(maxLargeBytes-1<<10))
+	if err := carryOut(completionMethod, completion(5<<20), quick); status.Code(err) != codes.Unavailable {
+		t.Errorf("before the server serves: %v", err)
+	}
+	noSize("after one that was refused for another reason")
+	f.Serve()
+	err := carryOut(completionMethod, completion(maxLargeBytes-1<<10), func() {
+		if err := carryOut(completionMethod, completion(5<<20), quick); engine.KindOf(err) != engine.KindOverloaded {
+			t.Errorf("one more at the same time: %v", err)
+		}
+		if err := carryOut(completionMethod, completion(1<<20), quick); err != nil {
+			t.Errorf("a small one at the same time: %v", err)
+		}
+	})
 	if err != nil {
 		t.Fatalf("a large completion: %v", err)
 	}
-	if _, err := admit(completionMethod, completion(5<<20)); engine.KindOf(err) != engine.KindOverloaded {
-		t.Errorf("one more at the same time: %v", err)
-	}
-	if _, err := admit(completionMethod, completion(1<<20)); err != nil {
-		t.Errorf("a small one at the same time: %v", err)
-	}
-	done()
-	if done, err = admit(completionMethod, completion(5<<20)); err != nil {
+	if err = carryOut(completionMethod, completion(5<<20), quick); err != nil {
 		t.Errorf("when the first is through: %v", err)
 	}
-	done()
-	if n := f.large.bytes.Load(); n != 0 {
-		t.Errorf("%d bytes are still counted", n)
-	}
-	_, err = admit("StartWorkflowExecution", &workflowservice.StartWorkflowExecutionRequest{Identity: strings.Repeat("i", MaxReceiveBytes)})
+	err = carryOut("StartWorkflowExecution", &workflowservice.StartWorkflowExecutionRequest{Identity: strings.Repeat("i", MaxReceiveBytes)}, quick)
 	if status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("a large start: %v", err)
 	}
+	noSize("at the end")
 }

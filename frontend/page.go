@@ -25,19 +25,19 @@ type historyPage struct {
 	CloseEvent bool
 }
 
-func historyPageFields(p *historyPage) func(*tokenFields) {
-	return func(f *tokenFields) {
-		f.run(&p.Run)
-		f.integer(&p.Next)
-		f.integer(&p.To)
-		f.integer(&p.Task)
-		f.flag(&p.Wait)
-		f.flag(&p.CloseEvent)
-	}
+func (f *tokenFields) historyPage(p *historyPage) {
+	f.run(&p.Run)
+	f.integer(&p.Next)
+	f.integer(&p.To)
+	f.integer(&p.Task)
+	f.flag(&p.Wait)
+	f.flag(&p.CloseEvent)
 }
 
 func (p historyPage) seal(kind tokenKind) []byte {
-	return sealToken(kind, historyPageFields(&p))
+	f := writeToken(kind)
+	f.historyPage(&p)
+	return f.seal()
 }
 
 var (
@@ -48,7 +48,9 @@ var (
 // openHistoryPage reads a token and checks that it belongs to this request.
 func openHistoryPage(kind tokenKind, token []byte, id engine.ID, runID string) (historyPage, error) {
 	var p historyPage
-	if !openToken(kind, token, historyPageFields(&p)) || p.Run.ID != id || p.Next < 0 || p.To < 0 {
+	f := readToken(kind, token)
+	f.historyPage(&p)
+	if !f.complete() || p.Run.ID != id || p.Next < 0 || p.To < 0 {
 		return p, errBadPage
 	}
 	if runID != "" && runID != p.Run.RunID {
@@ -57,15 +59,11 @@ func openHistoryPage(kind tokenKind, token []byte, id engine.ID, runID string) (
 	return p, nil
 }
 
-// namePage is the position in a list ordered by name: the last name shown.
-type namePage struct{ After string }
-
-func namePageFields(p *namePage) func(*tokenFields) {
-	return func(f *tokenFields) { f.text(&p.After) }
-}
-
+// sealNamePage is the position in a list ordered by name: the last name shown.
 func sealNamePage(after string) []byte {
-	return sealToken(tokenNamePage, namePageFields(&namePage{After: after}))
+	f := writeToken(tokenNamePage)
+	f.text(&after)
+	return f.seal()
 }
 
 // openNamePage reads the position in a list by name; an empty token is its start.
@@ -73,9 +71,9 @@ func openNamePage(token []byte) (after string, ok bool) {
 	if len(token) == 0 {
 		return "", true
 	}
-	var p namePage
-	ok = openToken(tokenNamePage, token, namePageFields(&p))
-	return p.After, ok
+	f := readToken(tokenNamePage, token)
+	f.text(&after)
+	return after, f.complete()
 }
 
 // wantsClose reports whether only the closing event is asked for.

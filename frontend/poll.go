@@ -49,11 +49,11 @@ func queueOf(ctx context.Context, q *taskqueuepb.TaskQueue, t enumspb.TaskQueueT
 
 // poll waits at a queue. A nil Handover without an error is the empty answer.
 func (f *Frontend) poll(ctx context.Context, req matching.PollRequest) (*matching.Handover, error) {
-	leave, err := f.waiting.enterPoll(req.Queue.NamespaceID)
+	place, err := f.waiting.enterPoll(req.Queue.NamespaceID)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer place.leave()
 	if f.waiting.draining() {
 		return nil, nil
 	}

@@ -32,11 +32,11 @@ func (f *Frontend) QueryWorkflow(ctx context.Context, r *workflowservice.QueryWo
 	if err != nil {
 		return nil, err
 	}
-	leave, err := f.waiting.enter(namespaceOf(ctx).ID)
+	place, err := f.waiting.enter(namespaceOf(ctx).ID)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer place.leave()
 	if _, has := ctx.Deadline(); !has {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, queryTime)

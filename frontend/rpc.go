@@ -46,8 +46,10 @@ func (f *Frontend) allRPCs() map[string]*rpc {
 	return all
 }
 
-// call is what we know of the call being answered; it travels in the context.
+// call is what we know of the call being answered. It is the context of its
+// handler, so that nobody need look for it below those that gRPC has put on top.
 type call struct {
+	context.Context // set when the call comes to its interceptor
 	*rpc
 	client clientHeaders
 	// namespace the call is about; nil for calls that have none, and until it is
@@ -59,10 +61,28 @@ type call struct {
 // empty.
 type clientHeaders struct{ name, version, supportedVersions, supportedFeatures string }
 
+// tapped is the context of a call until it comes to its interceptor: one object
+// with the call, where context.WithValue makes another.
+type tapped struct {
+	context.Context
+	call call
+}
+
 type callKey struct{}
+
+// Value implements context.Context.
+func (t *tapped) Value(key any) any {
+	if key == (callKey{}) {
+		return &t.call
+	}
+	return t.Context.Value(key)
+}
 
 // callOf is the call a context belongs to; never nil.
 func callOf(ctx context.Context) *call {
+	if c, ok := ctx.(*call); ok {
+		return c
+	}
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return c
 	}
@@ -92,23 +112,26 @@ func (f *Frontend) tap(ctx context.Context, info *tap.Info) (context.Context, er
 }
 
 func withCall(ctx context.Context, r *rpc, headers metadata.MD) context.Context {
-	return context.WithValue(ctx, callKey{}, &call{rpc: r, client: clientHeaders{
+	return &tapped{Context: ctx, call: call{rpc: r, client: clientHeaders{
 		name: first(headers[headerClientName]), version: first(headers[headerClientVersion]),
 		supportedVersions: first(headers[headerSupportedVersions]), supportedFeatures: first(headers[headerSupportedFeatures]),
-	}})
+	}}}
 }
 
 // callIn is the call that a context carries, made from the headers in it where
-// nobody has tapped them: the HTTP gateway calls without a connection.
-func (f *Frontend) callIn(ctx context.Context, fullMethod string) (context.Context, *call) {
-	if c, ok := ctx.Value(callKey{}).(*call); ok {
-		return ctx, c
+// nobody has tapped them: the HTTP gateway calls without a connection. From now on
+// it is the context itself.
+func (f *Frontend) callIn(ctx context.Context, fullMethod string) *call {
+	c, ok := ctx.Value(callKey{}).(*call)
+	if !ok {
+		r := f.rpcs[fullMethod]
+		if r == nil {
+			r = f.rpc(path.Base(fullMethod))
+		}
+		headers, _ := metadata.FromIncomingContext(ctx)
+		ctx = withCall(ctx, r, headers)
+		c = callOf(ctx)
 	}
-	r := f.rpcs[fullMethod]
-	if r == nil {
-		r = f.rpc(path.Base(fullMethod))
-	}
-	headers, _ := metadata.FromIncomingContext(ctx)
-	ctx = withCall(ctx, r, headers)
-	return ctx, callOf(ctx)
+	c.Context = ctx
+	return c
 }

@@ -68,15 +68,15 @@ type activityWait struct {
 	Transitions int64
 }
 
-func activityWaitFields(w *activityWait) func(*tokenFields) {
-	return func(f *tokenFields) {
-		f.run(&w.Run)
-		f.integer(&w.Transitions)
-	}
+func (f *tokenFields) activityWait(w *activityWait) {
+	f.run(&w.Run)
+	f.integer(&w.Transitions)
 }
 
 func sealActivityWait(w activityWait) []byte {
-	return sealToken(tokenActivityWait, activityWaitFields(&w))
+	f := writeToken(tokenActivityWait)
+	f.activityWait(&w)
+	return f.seal()
 }
 
 // openActivityWait reads the token of a description that is to be waited on; nil
@@ -92,7 +92,9 @@ func (f *Frontend) openActivityWait(ctx context.Context, r *workflowservice.Desc
 		return nil, invalid("run id is required when long poll token is provided")
 	}
 	var w activityWait
-	if !openToken(tokenActivityWait, r.GetLongPollToken(), activityWaitFields(&w)) {
+	fields := readToken(tokenActivityWait, r.GetLongPollToken())
+	fields.activityWait(&w)
+	if !fields.complete() {
 		return nil, invalid("invalid long poll token")
 	}
 	if w.Run != (engine.RunKey{ID: activityExecutionID(ctx, r.GetActivityId()), RunID: r.GetRunId()}) {
@@ -147,11 +149,11 @@ func stillOf(run *standalone.Run) *standalone.Run {
 // awaitActivity waits until the run is as wanted, or closed; nil when that takes
 // too long.
 func (f *Frontend) awaitActivity(ctx context.Context, key engine.RunKey, wanted func(*standalone.Run) bool) (*standalone.Run, error) {
-	leave, err := f.waiting.enter(key.NamespaceID)
+	place, err := f.waiting.enter(key.NamespaceID)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer place.leave()
 	var later *standalone.Run
 	err = f.executions.FollowActivity(ctx, f.waiting.over(ctx, activityPollTime), key, wanted, func(run *standalone.Run) { later = stillOf(run) })
 	switch {

@@ -65,14 +65,14 @@ func (e *edge) polled(t *testing.T) *workflowservice.PollActivityTaskQueueRespon
 func TestStandaloneTask(t *testing.T) {
 	e := newEdge(t)
 	runID := e.withStandalone(t, func(r *activityStart) {
-		r.Input, r.Header = payload(3), &commonpb.Header{Fields: map[string]*commonpb.Payload{"k": {}}}
+		r.Input, r.Header = blob(3), &commonpb.Header{Fields: map[string]*commonpb.Payload{"k": {}}}
 		r.ScheduleToCloseTimeout, r.Priority = durationpb.New(time.Minute), &commonpb.Priority{PriorityKey: 2}
 	})
 	task := e.polled(t)
 	want := &workflowservice.PollActivityTaskQueueResponse{
 		TaskToken: task.GetTaskToken(), WorkflowNamespace: "ns", WorkflowExecution: &commonpb.WorkflowExecution{},
 		ActivityType: &commonpb.ActivityType{Name: "t"}, ActivityId: "a", ActivityRunId: runID,
-		Header: &commonpb.Header{Fields: map[string]*commonpb.Payload{"k": {}}}, Input: payload(3),
+		Header: &commonpb.Header{Fields: map[string]*commonpb.Payload{"k": {}}}, Input: blob(3),
 		ScheduledTime: timestamp(time.Unix(1000, 0)), CurrentAttemptScheduledTime: timestamp(time.Unix(1000, 0)), StartedTime: timestamp(time.Unix(1000, 0)),
 		Attempt: 1, ScheduleToCloseTimeout: durationpb.New(time.Minute), StartToCloseTimeout: durationpb.New(time.Second), HeartbeatTimeout: durationpb.New(0),
 		RetryPolicy: task.GetRetryPolicy(), Priority: &commonpb.Priority{PriorityKey: 2},
@@ -81,17 +81,17 @@ func TestStandaloneTask(t *testing.T) {
 		t.Errorf("got  %v\nwant %v", task, want)
 	}
 	if _, err := e.api.RecordActivityTaskHeartbeat(t.Context(), &workflowservice.RecordActivityTaskHeartbeatRequest{
-		TaskToken: task.GetTaskToken(), Details: payload(1), // the token says the namespace
+		TaskToken: task.GetTaskToken(), Details: blob(1), // the token says the namespace
 	}); err != nil {
 		t.Error(err)
 	}
 	if _, err := e.api.RespondActivityTaskCompleted(t.Context(), &workflowservice.RespondActivityTaskCompletedRequest{
-		Namespace: "ns", TaskToken: task.GetTaskToken(), Result: payload(5),
+		Namespace: "ns", TaskToken: task.GetTaskToken(), Result: blob(5),
 	}); err != nil {
 		t.Error(err)
 	}
 	polled, err := e.api.PollActivityExecution(t.Context(), &workflowservice.PollActivityExecutionRequest{Namespace: "ns", ActivityId: "a"})
-	if err != nil || polled.GetRunId() != runID || !proto.Equal(polled.GetOutcome().GetResult(), payload(5)) {
+	if err != nil || polled.GetRunId() != runID || !proto.Equal(polled.GetOutcome().GetResult(), blob(5)) {
 		t.Errorf("%v, %v", polled, err)
 	}
 }
@@ -149,7 +149,7 @@ func (e *edge) describeAlone(t *testing.T, r *workflowservice.DescribeActivityEx
 func TestDescribeActivity(t *testing.T) {
 	e := newEdge(t)
 	runID := e.withStandalone(t, func(r *activityStart) {
-		r.Input, r.StartDelay, r.ScheduleToCloseTimeout = payload(3), durationpb.New(time.Minute), durationpb.New(time.Hour)
+		r.Input, r.StartDelay, r.ScheduleToCloseTimeout = blob(3), durationpb.New(time.Minute), durationpb.New(time.Hour)
 	})
 	resp := e.describeAlone(t, &workflowservice.DescribeActivityExecutionRequest{IncludeInput: true, IncludeOutcome: true})
 	info := resp.GetInfo()
@@ -166,7 +166,7 @@ func TestDescribeActivity(t *testing.T) {
 		{"expiration time", info.GetExpirationTime().String(), at(1060 + 3600)},
 		{"start delay", info.GetStartDelay().AsDuration().String(), "1m0s"},
 		{"start to close", info.GetStartToCloseTimeout().AsDuration().String(), "1s"},
-		{"input", resp.GetInput().String(), payload(3).String()},
+		{"input", resp.GetInput().String(), blob(3).String()},
 		{"outcome", resp.GetOutcome().String(), (*activitypb.ActivityExecutionOutcome)(nil).String()},
 	} {
 		if c.got != c.want {
@@ -182,7 +182,7 @@ func TestDescribeActivity(t *testing.T) {
 	}
 
 	task := e.polled(t)
-	if _, err := e.api.RecordActivityTaskHeartbeat(t.Context(), &workflowservice.RecordActivityTaskHeartbeatRequest{TaskToken: task.GetTaskToken(), Details: payload(7)}); err != nil {
+	if _, err := e.api.RecordActivityTaskHeartbeat(t.Context(), &workflowservice.RecordActivityTaskHeartbeatRequest{TaskToken: task.GetTaskToken(), Details: blob(7)}); err != nil {
 		t.Fatal(err)
 	}
 	info = e.describeAlone(t, &workflowservice.DescribeActivityExecutionRequest{}).GetInfo()
@@ -194,7 +194,7 @@ func TestDescribeActivity(t *testing.T) {
 		t.Errorf("details that nobody asked for: %v", info)
 	}
 	info = e.describeAlone(t, &workflowservice.DescribeActivityExecutionRequest{IncludeHeartbeatDetails: true}).GetInfo()
-	if !proto.Equal(info.GetHeartbeatDetails(), payload(7)) {
+	if !proto.Equal(info.GetHeartbeatDetails(), blob(7)) {
 		t.Errorf("details %v", info.GetHeartbeatDetails())
 	}
 
@@ -307,11 +307,11 @@ func TestActivityLongPollsEndEmpty(t *testing.T) {
 func TestActivityLongPollsAreBounded(t *testing.T) {
 	e := newEdge(t, func(o *Options) { o.MaxWaitingPerNamespace = 1 })
 	e.withStandalone(t, nothing)
-	leave, err := e.waiting.enter("ns-id")
+	place, err := e.waiting.enter("ns-id")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer leave()
+	defer place.leave()
 	check(t, e, refusal{"one too many", "PollActivityExecution", &workflowservice.PollActivityExecutionRequest{Namespace: "ns", ActivityId: "a"},
 		codes.ResourceExhausted, "namespace concurrent poller limit exceeded"})
 }

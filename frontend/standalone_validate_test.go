@@ -50,7 +50,7 @@ func TestActivityStartIsValidated(t *testing.T) {
 		{"a request id without anything", func(r *activityStart) {
 			r.OnConflictOptions = &commonpb.OnConflictOptions{AttachRequestId: true}
 		}, "on_conflict_options: attach_request_id requires at least one completion callback or link"},
-		{"a large input", func(r *activityStart) { r.Input = payload(2 << 20) }, "input exceeds length limit"},
+		{"a large input", func(r *activityStart) { r.Input = blob(2 << 20) }, "input exceeds length limit"},
 		{"a large summary", func(r *activityStart) {
 			r.UserMetadata = &sdkpb.UserMetadata{Summary: &commonpb.Payload{Data: make([]byte, 401)}}
 		}, "user_metadata.summary exceeds size limit. Length=401 Limit=400"},

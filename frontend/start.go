@@ -16,9 +16,9 @@ func (f *Frontend) StartWorkflowExecution(ctx context.Context, r *workflowservic
 	if err := f.prepareStart(ctx, r); err != nil {
 		return nil, err
 	}
-	// The outcome is awaited even if the caller leaves: it may hold a task that
-	// must then be taken back.
-	started, err := do[*workflow.Started](context.WithoutCancel(ctx), f, executionID(ctx, r.GetWorkflowId()), "", &workflow.StartWorkflow{
+	// The outcome is awaited even if the caller leaves, with a context that does not
+	// end: it may hold a task that must then be taken back.
+	started, err := do[*workflow.Started](context.Background(), f, executionID(ctx, r.GetWorkflowId()), "", &workflow.StartWorkflow{
 		Request: r,
 		Poller:  f.poller(ctx, r.GetIdentity(), r.GetRequestId()),
 	})

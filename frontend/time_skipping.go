@@ -57,11 +57,11 @@ func (f *Frontend) PollWorkflowExecutionTimeSkipping(ctx context.Context, r *wor
 	if err != nil {
 		return nil, err
 	}
-	leave, err := f.waiting.enter(namespaceOf(ctx).ID)
+	place, err := f.waiting.enter(namespaceOf(ctx).ID)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer place.leave()
 	timeOver := f.waiting.over(ctx, historyPollTime)
 	var seen *workflow.Run
 	read := func(run *workflow.Run) { seen = snapshot(run) }

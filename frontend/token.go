@@ -17,7 +17,7 @@ import (
 //	version(1) kind(1) fields... crc32c(4)
 //
 // The fields are strings (length, bytes) and integers (zig-zag varint) in the
-// order of the kind's one field list, which serves both ways.
+// order of the kind's one walk, which serves both ways.
 
 // tokenFormat is the version of the layout. A token of another version is
 // refused: the caller's task is handed out again, its list begun again.
@@ -42,10 +42,43 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // tokenFields walks the fields of a token, writing them or reading them.
 type tokenFields struct {
-	buf     []byte
+	// buf is what has been written, or what is still to be read.
+	buf []byte
+	// whole is all that was to be read. The texts that are read are parts of it: one
+	// object for all of them.
+	whole   string
 	reading bool
 	broken  bool
 }
+
+// writeToken begins a token; seal ends it.
+func writeToken(kind tokenKind) tokenFields {
+	return tokenFields{buf: append(make([]byte, 0, 160), tokenFormat, byte(kind))}
+}
+
+func (f *tokenFields) seal() []byte {
+	return binary.BigEndian.AppendUint32(f.buf, crc32.Checksum(f.buf, castagnoli))
+}
+
+// readToken begins to read a token. Anything but what was sealed with that kind
+// reads as broken; complete tells when all fields have been read.
+func readToken(kind tokenKind, token []byte) tokenFields {
+	const frame = 2 + crc32.Size
+	broken := tokenFields{reading: true, broken: true}
+	if len(token) < frame || token[0] != tokenFormat || tokenKind(token[1]) != kind {
+		return broken
+	}
+	body, sum := token[:len(token)-crc32.Size], token[len(token)-crc32.Size:]
+	if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(sum) {
+		return broken
+	}
+	return readFields(body[2:])
+}
+
+func readFields(b []byte) tokenFields { return tokenFields{buf: b, whole: string(b), reading: true} }
+
+// complete reports whether the fields that were read are those of a token.
+func (f *tokenFields) complete() bool { return !f.broken && len(f.buf) == 0 }
 
 func (f *tokenFields) integer(n *int64) {
 	if !f.reading {
@@ -72,7 +105,8 @@ func (f *tokenFields) text(s *string) {
 		f.buf = nil
 		return
 	}
-	*s, f.buf = string(f.buf[size:size+int(n)]), f.buf[size+int(n):]
+	from := len(f.whole) - len(f.buf) + size
+	*s, f.buf = f.whole[from:from+int(n)], f.buf[size+int(n):]
 }
 
 func (f *tokenFields) small(n *int32) {
@@ -108,58 +142,26 @@ func (f *tokenFields) run(k *engine.RunKey) {
 	f.text(&k.RunID)
 }
 
-// sealToken writes a token whose fields are walked by list.
-func sealToken(kind tokenKind, list func(*tokenFields)) []byte {
-	f := tokenFields{buf: append(make([]byte, 0, 160), tokenFormat, byte(kind))}
-	list(&f)
-	return binary.BigEndian.AppendUint32(f.buf, crc32.Checksum(f.buf, castagnoli))
+func (f *tokenFields) workflowTask(t *workflow.TaskToken) {
+	f.run(&t.Run)
+	f.integer(&t.ScheduledEventID)
+	f.integer(&t.StartedEventID)
+	f.small(&t.Attempt)
+	f.integer(&t.Stamp)
 }
 
-// openToken reads a token; it reports false for anything but what sealToken
-// wrote for that kind.
-func openToken(kind tokenKind, token []byte, list func(*tokenFields)) bool {
-	const frame = 2 + crc32.Size
-	if len(token) < frame {
-		return false
-	}
-	body, sum := token[:len(token)-crc32.Size], token[len(token)-crc32.Size:]
-	if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(sum) {
-		return false
-	}
-	if body[0] != tokenFormat || tokenKind(body[1]) != kind {
-		return false
-	}
-	f := tokenFields{buf: body[2:], reading: true}
-	list(&f)
-	return !f.broken && len(f.buf) == 0
+func (f *tokenFields) activityTask(t *workflow.ActivityToken) {
+	f.run(&t.Run)
+	f.integer(&t.ScheduledEventID)
+	f.text(&t.ActivityID)
+	f.small(&t.Attempt)
+	f.integer(&t.Stamp)
 }
 
-func workflowTokenFields(t *workflow.TaskToken) func(*tokenFields) {
-	return func(f *tokenFields) {
-		f.run(&t.Run)
-		f.integer(&t.ScheduledEventID)
-		f.integer(&t.StartedEventID)
-		f.small(&t.Attempt)
-		f.integer(&t.Stamp)
-	}
-}
-
-func activityTokenFields(t *workflow.ActivityToken) func(*tokenFields) {
-	return func(f *tokenFields) {
-		f.run(&t.Run)
-		f.integer(&t.ScheduledEventID)
-		f.text(&t.ActivityID)
-		f.small(&t.Attempt)
-		f.integer(&t.Stamp)
-	}
-}
-
-func attemptTokenFields(t *standalone.Token) func(*tokenFields) {
-	return func(f *tokenFields) {
-		f.run(&t.Run)
-		f.small(&t.Attempt)
-		f.integer(&t.Stamp)
-	}
+func (f *tokenFields) attempt(t *standalone.Token) {
+	f.run(&t.Run)
+	f.small(&t.Attempt)
+	f.integer(&t.Stamp)
 }
 
 // queryToken identifies one delivery of a query to a worker.
@@ -168,27 +170,33 @@ type queryToken struct {
 	QueryID     string
 }
 
-func queryTokenFields(t *queryToken) func(*tokenFields) {
-	return func(f *tokenFields) {
-		f.text(&t.NamespaceID)
-		f.text(&t.QueryID)
-	}
+func (f *tokenFields) query(t *queryToken) {
+	f.text(&t.NamespaceID)
+	f.text(&t.QueryID)
 }
 
 func sealWorkflowToken(t workflow.TaskToken) []byte {
-	return sealToken(tokenWorkflowTask, workflowTokenFields(&t))
+	f := writeToken(tokenWorkflowTask)
+	f.workflowTask(&t)
+	return f.seal()
 }
 
 func sealActivityToken(t workflow.ActivityToken) []byte {
-	return sealToken(tokenActivityTask, activityTokenFields(&t))
+	f := writeToken(tokenActivityTask)
+	f.activityTask(&t)
+	return f.seal()
 }
 
 func sealAttemptToken(t standalone.Token) []byte {
-	return sealToken(tokenAttempt, attemptTokenFields(&t))
+	f := writeToken(tokenAttempt)
+	f.attempt(&t)
+	return f.seal()
 }
 
 func sealQueryToken(t queryToken) []byte {
-	return sealToken(tokenQueryTask, queryTokenFields(&t))
+	f := writeToken(tokenQueryTask)
+	f.query(&t)
+	return f.seal()
 }
 
 var (
@@ -198,15 +206,21 @@ var (
 )
 
 func openWorkflowToken(b []byte) (t workflow.TaskToken, err error) {
-	return t, openTaskToken(tokenWorkflowTask, b, workflowTokenFields(&t))
+	f := readToken(tokenWorkflowTask, b)
+	f.workflowTask(&t)
+	return t, f.refusal(b)
 }
 
 func openActivityToken(b []byte) (t workflow.ActivityToken, err error) {
-	return t, openTaskToken(tokenActivityTask, b, activityTokenFields(&t))
+	f := readToken(tokenActivityTask, b)
+	f.activityTask(&t)
+	return t, f.refusal(b)
 }
 
 func openAttemptToken(b []byte) (t standalone.Token, err error) {
-	err = openTaskToken(tokenAttempt, b, attemptTokenFields(&t))
+	f := readToken(tokenAttempt, b)
+	f.attempt(&t)
+	err = f.refusal(b)
 	if err == nil && t.Run.Archetype != engine.ArchetypeActivity {
 		err = errGarbageToken
 	}
@@ -214,14 +228,18 @@ func openAttemptToken(b []byte) (t standalone.Token, err error) {
 }
 
 func openQueryToken(b []byte) (t queryToken, err error) {
-	return t, openTaskToken(tokenQueryTask, b, queryTokenFields(&t))
+	f := readToken(tokenQueryTask, b)
+	f.query(&t)
+	return t, f.refusal(b)
 }
 
-func openTaskToken(kind tokenKind, b []byte, list func(*tokenFields)) error {
+// refusal is what is said of a task token when its fields have been read; nil if
+// it is good.
+func (f *tokenFields) refusal(token []byte) error {
 	switch {
-	case len(b) == 0:
+	case len(token) == 0:
 		return errNoToken
-	case !openToken(kind, b, list):
+	case !f.complete():
 		return errGarbageToken
 	}
 	return nil
@@ -233,21 +251,17 @@ func tokenNamespace(b []byte) (string, error) {
 	if len(b) == 0 {
 		return "", errNoToken
 	}
-	var w workflow.TaskToken
-	if openToken(tokenWorkflowTask, b, workflowTokenFields(&w)) {
-		return w.Run.NamespaceID, nil
+	if t, err := openWorkflowToken(b); err == nil {
+		return t.Run.NamespaceID, nil
 	}
-	var a workflow.ActivityToken
-	if openToken(tokenActivityTask, b, activityTokenFields(&a)) {
-		return a.Run.NamespaceID, nil
+	if t, err := openActivityToken(b); err == nil {
+		return t.Run.NamespaceID, nil
 	}
-	var s standalone.Token
-	if openToken(tokenAttempt, b, attemptTokenFields(&s)) {
-		return s.Run.NamespaceID, nil
+	if t, err := openAttemptToken(b); err == nil {
+		return t.Run.NamespaceID, nil
 	}
-	var q queryToken
-	if openToken(tokenQueryTask, b, queryTokenFields(&q)) {
-		return q.NamespaceID, nil
+	if t, err := openQueryToken(b); err == nil {
+		return t.NamespaceID, nil
 	}
 	return "", errGarbageToken
 }

@@ -121,12 +121,17 @@ func FuzzTokenFields(f *testing.F) {
 	f.Add(sealWorkflowToken(sampleWorkflowToken)[2:])
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})
 	f.Fuzz(func(_ *testing.T, b []byte) {
-		for _, list := range []func(*tokenFields){
-			workflowTokenFields(&workflow.TaskToken{}), activityTokenFields(&workflow.ActivityToken{}),
-			attemptTokenFields(&standalone.Token{}), activityWaitFields(&activityWait{}),
-			queryTokenFields(&queryToken{}), historyPageFields(&historyPage{}), namePageFields(&namePage{}),
+		for _, walk := range []func(*tokenFields){
+			func(f *tokenFields) { f.workflowTask(new(workflow.TaskToken)) },
+			func(f *tokenFields) { f.activityTask(new(workflow.ActivityToken)) },
+			func(f *tokenFields) { f.attempt(new(standalone.Token)) },
+			func(f *tokenFields) { f.activityWait(new(activityWait)) },
+			func(f *tokenFields) { f.query(new(queryToken)) },
+			func(f *tokenFields) { f.historyPage(new(historyPage)) },
+			func(f *tokenFields) { f.text(new(string)) },
 		} {
-			list(&tokenFields{buf: b, reading: true})
+			f := readFields(b)
+			walk(&f)
 		}
 	})
 }

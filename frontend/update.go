@@ -93,7 +93,7 @@ func checkStage(p *updatepb.WaitPolicy) error {
 // patience is how long a call waits for an update: it ends a little before the
 // caller's deadline, so that the caller learns how far the update has come.
 func (f *Frontend) patience(ctx context.Context, p *updatepb.WaitPolicy) (patience shard.Patience, over func(), err error) {
-	leave, err := f.waiting.enter(namespaceOf(ctx).ID)
+	place, err := f.waiting.enter(namespaceOf(ctx).ID)
 	if err != nil {
 		return patience, nil, err
 	}
@@ -107,7 +107,7 @@ func (f *Frontend) patience(ctx context.Context, p *updatepb.WaitPolicy) (patien
 	return shard.Patience{Stage: p.GetLifecycleStage(), Over: wait.Done()}, func() {
 		forget()
 		cancel()
-		leave()
+		place.leave()
 	}, nil
 }
 

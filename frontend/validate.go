@@ -5,9 +5,9 @@ import (
 
 	"github.com/google/uuid"
 	commonpb "go.temporal.io/api/common/v1"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/payload"
 )
 
 // This file holds the checks that many requests share. A check returns the
@@ -70,9 +70,9 @@ func (f *Frontend) checkExecution(e *commonpb.WorkflowExecution) error {
 	return checkRunID(e.GetRunId())
 }
 
-// checkBlob refuses a message beyond the bound of one blob.
-func (f *Frontend) checkBlob(m proto.Message) error {
-	if proto.Size(m) > f.limits.BlobBytes {
+// checkBlob refuses payloads beyond the bound of one blob.
+func (f *Frontend) checkBlob(p *commonpb.Payloads) error {
+	if payload.SizeAll(p) > f.limits.BlobBytes {
 		return invalid("Blob data size exceeds limit.")
 	}
 	return nil

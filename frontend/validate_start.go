@@ -13,6 +13,7 @@ import (
 
 	"github.com/perdure/perdure/engine/cron"
 	"github.com/perdure/perdure/engine/duration"
+	"github.com/perdure/perdure/engine/payload"
 	"github.com/perdure/perdure/engine/priority"
 	"github.com/perdure/perdure/engine/retry"
 	"github.com/perdure/perdure/engine/searchattr"
@@ -159,7 +160,7 @@ func (f *Frontend) checkStartTail(ctx context.Context, r starting, callbacks []*
 		func() error { return versioning.Check(r.GetVersioningOverride()) },
 		func() error { return f.checkBlob(r.GetInput()) },
 		func() error {
-			if proto.Size(r.GetMemo()) > f.limits.MemoBytes {
+			if payload.Size(r.GetMemo(), r.GetMemo().GetFields()) > f.limits.MemoBytes {
 				return invalid("Memo size exceeds limit.")
 			}
 			return nil

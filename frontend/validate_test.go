@@ -44,7 +44,7 @@ func startRequest(change func(*workflowservice.StartWorkflowExecutionRequest)) *
 	return r
 }
 
-func payload(size int) *commonpb.Payloads {
+func blob(size int) *commonpb.Payloads {
 	return &commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: make([]byte, size)}}}
 }
 
@@ -126,7 +126,7 @@ func TestStartIsValidated(t *testing.T) {
 		{"an override without version", func(r *start) {
 			r.VersioningOverride = &workflowpb.VersioningOverride{Override: &workflowpb.VersioningOverride_Pinned{}}
 		}, codes.InvalidArgument, "must provide version if override is pinned."},
-		{"a large input", func(r *start) { r.Input = payload(2 << 20) }, codes.InvalidArgument, "Blob data size exceeds limit."},
+		{"a large input", func(r *start) { r.Input = blob(2 << 20) }, codes.InvalidArgument, "Blob data size exceeds limit."},
 		{"a large memo", func(r *start) {
 			r.Memo = &commonpb.Memo{Fields: map[string]*commonpb.Payload{"k": {Data: make([]byte, 2<<20)}}}
 		}, codes.InvalidArgument, "Memo size exceeds limit."},
@@ -180,8 +180,8 @@ func TestRequestsAreValidated(t *testing.T) {
 		{"a run id that is none", "SignalWorkflowExecution", &workflowservice.SignalWorkflowExecutionRequest{Namespace: "ns", WorkflowExecution: w("w", "x")}, bad, "Invalid RunId."},
 		{"no signal", "SignalWorkflowExecution", &workflowservice.SignalWorkflowExecutionRequest{Namespace: "ns", WorkflowExecution: w("w", "")}, bad, "SignalName is not set on request."},
 		{"a long signal", "SignalWorkflowExecution", &workflowservice.SignalWorkflowExecutionRequest{Namespace: "ns", WorkflowExecution: w("w", ""), SignalName: long}, bad, "SignalName length exceeds limit."},
-		{"a large input", "SignalWorkflowExecution", &workflowservice.SignalWorkflowExecutionRequest{Namespace: "ns", WorkflowExecution: w("w", ""), SignalName: "s", Input: payload(2 << 20)}, bad, "Blob data size exceeds limit."},
-		{"large details", "TerminateWorkflowExecution", &workflowservice.TerminateWorkflowExecutionRequest{Namespace: "ns", WorkflowExecution: w("w", ""), Details: payload(2 << 20)}, bad, "Blob data size exceeds limit."},
+		{"a large input", "SignalWorkflowExecution", &workflowservice.SignalWorkflowExecutionRequest{Namespace: "ns", WorkflowExecution: w("w", ""), SignalName: "s", Input: blob(2 << 20)}, bad, "Blob data size exceeds limit."},
+		{"large details", "TerminateWorkflowExecution", &workflowservice.TerminateWorkflowExecutionRequest{Namespace: "ns", WorkflowExecution: w("w", ""), Details: blob(2 << 20)}, bad, "Blob data size exceeds limit."},
 		{"no such workflow", "TerminateWorkflowExecution", &workflowservice.TerminateWorkflowExecutionRequest{Namespace: "ns", WorkflowExecution: w("w", "")}, codes.NotFound, "workflow not found for ID: w"},
 		{"no execution", "RequestCancelWorkflowExecution", &workflowservice.RequestCancelWorkflowExecutionRequest{Namespace: "ns"}, bad, "Execution is not set on request."},
 		{"no execution", "DeleteWorkflowExecution", &workflowservice.DeleteWorkflowExecutionRequest{Namespace: "ns"}, bad, "Execution is not set on request."},
@@ -326,7 +326,7 @@ func TestAtTheBounds(t *testing.T) {
 	for i := range links {
 		links[i] = link
 	}
-	input := payload(2<<20 - 8)
+	input := blob(2<<20 - 8)
 	if n := proto.Size(input); n != e.limits.BlobBytes {
 		t.Fatalf("the input has %d bytes", n)
 	}

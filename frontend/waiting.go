@@ -65,25 +65,30 @@ func (w *waiting) drain() {
 	}
 }
 
-// enter takes a place for a waiting call that is no poll; leave gives it back.
-func (w *waiting) enter(namespaceID string) (leave func(), err error) {
+// place is where a call waits; leave gives it back.
+type place struct{ taken *atomic.Int64 }
+
+func (p place) leave() { p.taken.Add(-1) }
+
+// enter takes a place for a waiting call that is no poll.
+func (w *waiting) enter(namespaceID string) (place, error) {
 	return w.take(namespaceID, w.others)
 }
 
 // enterPoll takes a place for a poll of a worker.
-func (w *waiting) enterPoll(namespaceID string) (leave func(), err error) {
+func (w *waiting) enterPoll(namespaceID string) (place, error) {
 	return w.take(namespaceID, w.limit)
 }
 
 // take takes a place as long as no more than most are taken.
-func (w *waiting) take(namespaceID string, most int) (leave func(), err error) {
+func (w *waiting) take(namespaceID string, most int) (place, error) {
 	n := w.count(namespaceID)
 	for have := n.Load(); have < int64(most); have = n.Load() {
 		if n.CompareAndSwap(have, have+1) {
-			return func() { n.Add(-1) }, nil
+			return place{n}, nil
 		}
 	}
-	return nil, &serviceerror.ResourceExhausted{
+	return place{}, &serviceerror.ResourceExhausted{
 		Cause:   enumspb.RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT,
 		Scope:   enumspb.RESOURCE_EXHAUSTED_SCOPE_NAMESPACE,
 		Message: "namespace concurrent poller limit exceeded",

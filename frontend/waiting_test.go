@@ -17,11 +17,11 @@ import (
 // leave a quarter of the places to the polls of workers, however many come.
 func TestPollsHaveAShareOfThePlaces(t *testing.T) {
 	w := newWaiting(16)
-	var leave []func()
-	enter := func(take func(string) (func(), error), namespace string) bool {
-		left, err := take(namespace)
+	var places []place
+	enter := func(take func(string) (place, error), namespace string) bool {
+		taken, err := take(namespace)
 		if err == nil {
-			leave = append(leave, left)
+			places = append(places, taken)
 		}
 		return err == nil
 	}
@@ -42,8 +42,8 @@ func TestPollsHaveAShareOfThePlaces(t *testing.T) {
 	if !enter(w.enter, "b") {
 		t.Error("another namespace has no place")
 	}
-	for _, left := range leave {
-		left()
+	for _, p := range places {
+		p.leave()
 	}
 	for polls = 0; enter(w.enterPoll, "a"); polls++ {
 	}

@@ -199,9 +199,9 @@ func (f *Frontend) RespondWorkflowTaskCompleted(ctx context.Context, r *workflow
 	if err != nil {
 		return nil, err
 	}
-	// The outcome is awaited even if the worker is gone meanwhile: the tasks in
-	// it must then be taken back.
-	done, err := do[*workflow.TaskCompleted](context.WithoutCancel(ctx), f, token.Run.ID, token.Run.RunID, &workflow.CompleteWorkflowTask{
+	// The outcome is awaited even if the worker is gone meanwhile, with a context that
+	// does not end: the tasks in it must then be taken back.
+	done, err := do[*workflow.TaskCompleted](context.Background(), f, token.Run.ID, token.Run.RunID, &workflow.CompleteWorkflowTask{
 		Token: token, Request: r, Poller: f.completer(ctx, r),
 	})
 	if err != nil {

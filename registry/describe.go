@@ -148,17 +148,18 @@ func (r *Registry) Usable(name string, starts bool) (*engine.Namespace, error) {
 	if e == nil {
 		return nil, notFound(name)
 	}
+	state := e.info.GetState()
+	if state == enumspb.NAMESPACE_STATE_REGISTERED || state == enumspb.NAMESPACE_STATE_DEPRECATED && !starts {
+		return e.core, nil
+	}
+	return nil, invalidState(e, starts)
+}
+
+func invalidState(e *entry, starts bool) error {
 	allowed := []enumspb.NamespaceState{enumspb.NAMESPACE_STATE_REGISTERED}
 	if !starts {
 		allowed = append(allowed, enumspb.NAMESPACE_STATE_DEPRECATED)
 	}
-	if !slices.Contains(allowed, e.info.GetState()) {
-		return nil, invalidState(e, allowed)
-	}
-	return e.core, nil
-}
-
-func invalidState(e *entry, allowed []enumspb.NamespaceState) error {
 	names := make([]string, len(allowed))
 	for i, state := range allowed {
 		names[i] = state.String()

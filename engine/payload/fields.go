@@ -47,6 +47,18 @@ func Size(m proto.Message, fields map[string]*commonpb.Payload) int {
 	return SizeFields(fields)
 }
 
+// SizeAll is the encoded size in bytes of payloads; that of nil is 0.
+func SizeAll(all *commonpb.Payloads) int {
+	if !Plain(all) {
+		return slow.Size(all)
+	}
+	n := 0
+	for _, p := range all.GetPayloads() {
+		n += tagSize + protowire.SizeBytes(size(p))
+	}
+	return n
+}
+
 // SizeFields is the size in bytes of what AppendFields appends.
 func SizeFields(fields map[string]*commonpb.Payload) int {
 	n := 0

@@ -2,6 +2,8 @@ package payload
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -46,6 +48,10 @@ func FuzzFields(f *testing.F) {
 		if n := SizeFields(sa.GetIndexedFields()); n != len(want) {
 			t.Errorf("size %d, want %d", n, len(want))
 		}
+		all := &commonpb.Payloads{Payloads: slices.Collect(maps.Values(sa.GetIndexedFields()))}
+		if n, want := SizeAll(all), slow.Size(all); n != want {
+			t.Errorf("size of all %d, want %d", n, want)
+		}
 	})
 }
 
@@ -58,6 +64,13 @@ func TestNoPayload(t *testing.T) {
 	}
 	if got := AppendFields(nil, fields); !bytes.Equal(got, want) || SizeFields(fields) != len(want) {
 		t.Errorf("%d bytes: %x, want %x", SizeFields(fields), got, want)
+	}
+	later := new(commonpb.Payloads)
+	later.ProtoReflect().SetUnknown(protowire.AppendString(protowire.AppendTag(nil, 99, protowire.BytesType), "of a later release"))
+	for _, all := range []*commonpb.Payloads{nil, {}, {Payloads: []*commonpb.Payload{nil, {}}}, later} {
+		if n, want := SizeAll(all), slow.Size(all); n != want {
+			t.Errorf("size of %v is %d, want %d", all, n, want)
+		}
 	}
 }
 

@@ -21,7 +21,13 @@ func Check(ns *engine.Namespace, limits *engine.Limits, sa *commonpb.SearchAttri
 	if n := len(fields); n > limits.SearchAttributeKeys {
 		return engine.Invalid("number of search attributes %d exceeds limit %d", n, limits.SearchAttributeKeys)
 	}
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
+	var few [8]string // names that need no object of their own
+	names := few[:0]
+	for name := range fields {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		if err := checkOne(ns, limits, name, fields[name]); err != nil {
 			return err
 		}

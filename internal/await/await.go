@@ -20,10 +20,14 @@ func Value[T any](ctx context.Context, ch <-chan T) (v T, err error) {
 		c.Until(func() bool { return len(ch) > 0 })
 		return now(ctx, ch)
 	}
+	done := ctx.Done()
+	if done == nil { // it cannot end: no select, which costs as much again
+		return <-ch, nil
+	}
 	select {
 	case v = <-ch:
 		return v, nil
-	case <-ctx.Done():
+	case <-done:
 		return v, context.Cause(ctx)
 	}
 }
