@@ -4,13 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/engine/duration"
 	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/matching"
@@ -73,29 +70,31 @@ func (f *Frontend) attempt(ctx context.Context, started any) (*workflowservice.P
 // standaloneTask is a started attempt of an activity that stands alone. The
 // workflow execution is there, and empty (table 3.1).
 func standaloneTask(s *standalone.Started) *workflowservice.PollActivityTaskQueueResponse {
-	a := s.Activity
-	return &workflowservice.PollActivityTaskQueueResponse{
+	a, answer := s.Activity, new(attemptAnswer)
+	answer.activityType.Name = s.Start.ActivityType
+	answer.PollActivityTaskQueueResponse = workflowservice.PollActivityTaskQueueResponse{
 		TaskToken:                   sealAttemptToken(s.Token()),
 		WorkflowNamespace:           s.Start.NamespaceName,
-		WorkflowExecution:           &commonpb.WorkflowExecution{},
-		ActivityType:                &commonpb.ActivityType{Name: s.Start.ActivityType},
+		WorkflowExecution:           &answer.execution,
+		ActivityType:                &answer.activityType,
 		ActivityId:                  s.Run.Name,
 		ActivityRunId:               s.Run.RunID,
 		Header:                      s.Start.Header,
 		Input:                       s.Start.Input,
 		HeartbeatDetails:            a.HeartbeatDetails,
-		ScheduledTime:               timestamppb.New(s.Start.ScheduleTime),
-		CurrentAttemptScheduledTime: timestamppb.New(a.DueTime),
-		StartedTime:                 timestamppb.New(a.StartedTime),
+		ScheduledTime:               setTime(&answer.scheduled, s.Start.ScheduleTime),
+		CurrentAttemptScheduledTime: setTime(&answer.attemptScheduled, a.DueTime),
+		StartedTime:                 setTime(&answer.started, a.StartedTime),
 		Attempt:                     a.Attempt,
-		ScheduleToCloseTimeout:      duration.Proto(a.ScheduleToClose),
-		StartToCloseTimeout:         duration.Proto(a.StartToClose),
-		HeartbeatTimeout:            duration.Proto(a.Heartbeat),
+		ScheduleToCloseTimeout:      setDuration(&answer.scheduleToClose, a.ScheduleToClose),
+		StartToCloseTimeout:         setDuration(&answer.startToClose, a.StartToClose),
+		HeartbeatTimeout:            setDuration(&answer.heartbeat, a.Heartbeat),
 		RetryPolicy:                 a.RetryPolicy,
 		Priority:                    a.Priority,
 
 		PropagatedNexusSerializationContext: s.Start.NexusContext,
 	}
+	return &answer.PollActivityTaskQueueResponse
 }
 
 // activityTask is a started attempt in the API's form. The durations are never
@@ -112,24 +111,27 @@ func (f *Frontend) activityTask(ctx context.Context, a *workflow.ActivityStarted
 	if attributes == nil {
 		return nil, fmt.Errorf("event %d of run %s is no scheduled activity", a.Token.ScheduledEventID, a.Token.Run.RunID)
 	}
-	return &workflowservice.PollActivityTaskQueueResponse{
+	answer := new(attemptAnswer)
+	answer.workflowType.Name, answer.activityType.Name = a.WorkflowType, a.ActivityType
+	answer.PollActivityTaskQueueResponse = workflowservice.PollActivityTaskQueueResponse{
 		TaskToken:                   sealActivityToken(a.Token),
 		WorkflowNamespace:           a.NamespaceName,
-		WorkflowType:                &commonpb.WorkflowType{Name: a.WorkflowType},
-		WorkflowExecution:           execution(a.Token.Run),
-		ActivityType:                &commonpb.ActivityType{Name: a.ActivityType},
+		WorkflowType:                &answer.workflowType,
+		WorkflowExecution:           setExecution(&answer.execution, a.Token.Run),
+		ActivityType:                &answer.activityType,
 		ActivityId:                  a.Token.ActivityID,
 		Header:                      attributes.GetHeader(),
 		Input:                       attributes.GetInput(),
 		HeartbeatDetails:            a.HeartbeatDetails,
-		ScheduledTime:               timestamppb.New(a.ScheduledTime),
-		CurrentAttemptScheduledTime: timestamppb.New(a.CurrentAttemptScheduledTime),
-		StartedTime:                 timestamppb.New(a.StartedTime),
+		ScheduledTime:               setTime(&answer.scheduled, a.ScheduledTime),
+		CurrentAttemptScheduledTime: setTime(&answer.attemptScheduled, a.CurrentAttemptScheduledTime),
+		StartedTime:                 setTime(&answer.started, a.StartedTime),
 		Attempt:                     a.Attempt,
-		ScheduleToCloseTimeout:      duration.Proto(a.ScheduleToClose),
-		StartToCloseTimeout:         duration.Proto(a.StartToClose),
-		HeartbeatTimeout:            duration.Proto(a.Heartbeat),
+		ScheduleToCloseTimeout:      setDuration(&answer.scheduleToClose, a.ScheduleToClose),
+		StartToCloseTimeout:         setDuration(&answer.startToClose, a.StartToClose),
+		HeartbeatTimeout:            setDuration(&answer.heartbeat, a.Heartbeat),
 		RetryPolicy:                 a.RetryPolicy,
 		Priority:                    a.Priority,
-	}, nil
+	}
+	return &answer.PollActivityTaskQueueResponse, nil
 }

@@ -30,10 +30,10 @@ import (
 var recordedAllocations = map[string]float64{
 	"start a workflow":          11,
 	"wait for its end":          11,
-	"poll for a workflow task":  18,
+	"poll for a workflow task":  12,
 	"complete a workflow task":  12,
 	"signal a workflow":         9,
-	"poll for an activity task": 25,
+	"poll for an activity task": 16,
 	"complete an activity task": 11,
 }
 

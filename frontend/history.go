@@ -113,11 +113,10 @@ func (f *Frontend) taskHistoryPage(ctx context.Context, r *workflowservice.GetWo
 	if stored.NextEventID == 0 && page.Task == view.taskStamp {
 		virtual = view.virtual
 	}
-	history, err := rawHistory(stored.Bytes, virtual)
-	if err != nil {
+	resp := &workflowservice.GetWorkflowExecutionHistoryResponse{History: &historypb.History{}}
+	if err := setRaw(resp.History, stored.Bytes, virtual); err != nil {
 		return nil, err
 	}
-	resp := &workflowservice.GetWorkflowExecutionHistoryResponse{History: history}
 	if stored.NextEventID != 0 {
 		page.Next = stored.NextEventID
 		resp.NextPageToken = page.seal(tokenHistoryPage)
@@ -161,7 +160,7 @@ func (f *Frontend) allEvents(ctx context.Context, r *workflowservice.GetWorkflow
 		if last && !page.Wait && !isForPeople(ctx) {
 			virtual = view.virtual
 		}
-		if resp.History, err = rawHistory(stored.Bytes, virtual); err != nil {
+		if err := setRaw(resp.History, stored.Bytes, virtual); err != nil {
 			return nil, err
 		}
 	}

@@ -49,17 +49,22 @@ func (f *Frontend) closeOf(ctx context.Context, page historyPage) (*workflowserv
 
 // closeAnswer is the closing event in the form that the caller understands.
 func closeAnswer(ctx context.Context, closed shard.Closed) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
-	history, err := rawHistory(closed.Event, nil)
-	if err == nil && closed.NewRunID != "" && !followsNextRun(ctx) {
-		history = new(historypb.History)
-		if err = proto.Unmarshal(closed.Event, history); err == nil && len(history.Events) == 1 {
-			history.Events[0] = asContinued(history.Events[0])
-		}
+	answer := new(struct { // one object
+		workflowservice.GetWorkflowExecutionHistoryResponse
+		history historypb.History
+	})
+	history := &answer.history
+	var err error
+	if closed.NewRunID == "" || followsNextRun(ctx) {
+		err = setRaw(history, closed.Event, nil)
+	} else if err = proto.Unmarshal(closed.Event, history); err == nil && len(history.Events) == 1 {
+		history.Events[0] = asContinued(history.Events[0])
 	}
 	if err != nil {
 		return nil, fmt.Errorf("closing event: %w", err)
 	}
-	return &workflowservice.GetWorkflowExecutionHistoryResponse{History: history}, nil
+	answer.History = history
+	return &answer.GetWorkflowExecutionHistoryResponse, nil
 }
 
 // closeEvent answers readers who want the closing event only, and do not wait for

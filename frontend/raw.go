@@ -5,7 +5,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// rawHistory is a History that carries stored bytes as they are. They are an
+// setRaw makes an empty history carry stored bytes as they are. They are an
 // encoding of the message's only field, so that as "unknown" fields they come
 // out unchanged when the answer is encoded: the receiver sees ordinary events.
 // In this process such a history looks empty; whoever must look inside (the
@@ -13,18 +13,17 @@ import (
 //
 // Virtual events follow the stored ones. They go through the bytes too, because
 // known fields are encoded before unknown ones.
-func rawHistory(stored []byte, virtual []*historypb.HistoryEvent) (*historypb.History, error) {
+func setRaw(h *historypb.History, stored []byte, virtual []*historypb.HistoryEvent) error {
 	if len(virtual) > 0 {
 		tail, err := proto.Marshal(&historypb.History{Events: virtual})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		// A copy: the stored bytes are not ours to grow.
 		stored = append(stored[:len(stored):len(stored)], tail...)
 	}
-	h := &historypb.History{}
 	if len(stored) > 0 {
 		h.ProtoReflect().SetUnknown(stored)
 	}
-	return h, nil
+	return nil
 }

@@ -9,7 +9,6 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	querypb "go.temporal.io/api/query/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/taskqueue"
@@ -95,53 +94,53 @@ func (f *Frontend) workflowHandover(ctx context.Context, h *matching.Handover, s
 
 // workflowTask is a started workflow task in the API's form.
 func (f *Frontend) workflowTask(ctx context.Context, t *workflow.TaskStarted) (*workflowservice.PollWorkflowTaskQueueResponse, error) {
-	history, next, err := f.taskHistory(ctx, t, t.HistoryFrom)
+	a := new(workflowTaskAnswer)
+	next, err := f.taskHistory(ctx, &a.history, t, t.HistoryFrom)
 	if err != nil {
 		return nil, err
 	}
-	return &workflowservice.PollWorkflowTaskQueueResponse{
+	a.workflowType.Name = t.WorkflowType
+	a.queue.Name, a.queue.Kind = t.TaskQueue, enumspb.TASK_QUEUE_KIND_NORMAL
+	a.PollWorkflowTaskQueueResponse = workflowservice.PollWorkflowTaskQueueResponse{
 		TaskToken:                  sealWorkflowToken(t.Token),
-		WorkflowExecution:          execution(t.Token.Run),
-		WorkflowType:               &commonpb.WorkflowType{Name: t.WorkflowType},
+		WorkflowExecution:          setExecution(&a.execution, t.Token.Run),
+		WorkflowType:               &a.workflowType,
 		PreviousStartedEventId:     t.PreviousStartedEventID,
 		StartedEventId:             t.StartedEventID,
 		Attempt:                    t.Attempt,
-		History:                    history,
+		History:                    &a.history,
 		NextPageToken:              next,
-		WorkflowExecutionTaskQueue: taskqueue.Normal(t.TaskQueue),
-		ScheduledTime:              timestamppb.New(t.ScheduledTime),
-		StartedTime:                timestamppb.New(t.StartedTime),
+		WorkflowExecutionTaskQueue: &a.queue,
+		ScheduledTime:              setTime(&a.scheduled, t.ScheduledTime),
+		StartedTime:                setTime(&a.started, t.StartedTime),
 		Queries:                    f.taskQueries(t),
 		Messages:                   updateMessages(t),
-	}, nil
+	}
+	return &a.PollWorkflowTaskQueueResponse, nil
 }
 
 func (f *Frontend) taskQueries(t *workflow.TaskStarted) map[string]*querypb.WorkflowQuery {
 	return f.executions.TaskQueries(t.Token)
 }
 
-// taskHistory is the first page of a task's history. Further pages come by
+// taskHistory puts the first page of a task's history into to. Further pages come by
 // GetWorkflowExecutionHistory with a token that ends where the task ends.
-func (f *Frontend) taskHistory(ctx context.Context, t *workflow.TaskStarted, from int64) (*historypb.History, []byte, error) {
+func (f *Frontend) taskHistory(ctx context.Context, to *historypb.History, t *workflow.TaskStarted, from int64) (nextPage []byte, err error) {
 	switch {
 	case from > t.HistoryTo:
-		h, err := rawHistory(nil, t.Virtual)
-		return h, nil, err
+		return nil, setRaw(to, nil, t.Virtual)
 	case from == t.HistoryFrom && len(t.History) > 0: // it came with the task
-		h, err := rawHistory(t.History, t.Virtual)
-		return h, nil, err
+		return nil, setRaw(to, t.History, t.Virtual)
 	}
 	page, err := f.executions.History(ctx, t.Token.Run, from, t.HistoryTo, maxHistoryBatches)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if page.NextEventID == 0 {
-		h, err := rawHistory(page.Bytes, t.Virtual)
-		return h, nil, err
+		return nil, setRaw(to, page.Bytes, t.Virtual)
 	}
 	token := historyPage{Run: t.Token.Run, Next: page.NextEventID, To: t.HistoryTo, Task: t.Token.Stamp}
-	h, err := rawHistory(page.Bytes, nil)
-	return h, token.seal(tokenHistoryPage), err
+	return token.seal(tokenHistoryPage), setRaw(to, page.Bytes, nil)
 }
 
 // queryTask is a query delivered on its own (TQ-80). A sticky worker holds the
@@ -158,7 +157,8 @@ func (f *Frontend) queryTask(ctx context.Context, q *shard.QueryTask, sticky boo
 	if sticky {
 		from = t.HistoryTo + 1
 	}
-	history, next, err := f.taskHistory(ctx, &t, from)
+	history := new(historypb.History)
+	next, err := f.taskHistory(ctx, history, &t, from)
 	if err != nil {
 		return nil, err
 	}
