@@ -51,6 +51,8 @@ type putting struct {
 	records []*engine.VisibilityRecord
 	rows    []row
 	values  []valueRow // likewise
+	// details of the rows, one behind the other. Used again when no row is left.
+	details []byte
 }
 
 func (p *putting) add(r *engine.VisibilityRecord) error {
@@ -61,8 +63,11 @@ func (p *putting) add(r *engine.VisibilityRecord) error {
 	if r.Deleted {
 		return p.delete(namespace, r)
 	}
-	made, err := makeRow(namespace, r)
-	if err != nil {
+	if len(p.rows) == 0 {
+		p.details = p.details[:0]
+	}
+	var made row
+	if made, p.details, err = makeRow(p.details, namespace, r); err != nil {
 		return err
 	}
 	if id, there := p.open[r.Run.RunID]; there {

@@ -6,17 +6,14 @@ import (
 	"hash/crc32"
 	"time"
 
-	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/engine/payload"
 	"github.com/perdure/perdure/engine/searchattr"
 )
 
@@ -64,35 +61,6 @@ func workflowDetails(r *engine.VisibilityRecord) *workflowpb.WorkflowExecutionIn
 	return info
 }
 
-// The numbers of the field search_attributes.
-const (
-	workflowAttributes protowire.Number = 11
-	activityAttributes protowire.Number = 7
-)
-
-// encodeDetails is details in its stored form.
-func encodeDetails(r *engine.VisibilityRecord) ([]byte, error) {
-	sa := r.SearchAttributes
-	if sa == nil || !payload.Plain(sa) {
-		return proto.Marshal(details(r))
-	}
-	// Nearly every run has attributes, and they are most of what encoding it takes;
-	// see package payload.
-	var number protowire.Number
-	rest := details(r)
-	switch info := rest.(type) {
-	case *workflowpb.WorkflowExecutionInfo:
-		info.SearchAttributes, number = nil, workflowAttributes
-	case *activitypb.ActivityExecutionListInfo:
-		info.SearchAttributes, number = nil, activityAttributes
-	}
-	size := payload.SizeFields(sa.GetIndexedFields())
-	b := make([]byte, 0, proto.Size(rest)+protowire.SizeTag(number)+protowire.SizeBytes(size))
-	b, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(b, rest)
-	b = protowire.AppendVarint(protowire.AppendTag(b, number, protowire.BytesType), uint64(size))
-	return payload.AppendFields(b, sa.GetIndexedFields()), err
-}
-
 // timestamp has the precision of the index (V-7).
 func timestamp(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t.Truncate(time.Microsecond))
@@ -127,11 +95,14 @@ const (
 	rowChecksum
 )
 
-func makeRow(namespace int64, r *engine.VisibilityRecord) (row, error) {
-	encoded, err := encodeDetails(r)
+// makeRow is the row of a record. Its details are appended to b, which is returned.
+func makeRow(b []byte, namespace int64, r *engine.VisibilityRecord) (row, []byte, error) {
+	before := len(b)
+	b, err := appendDetails(b, r)
 	if err != nil {
-		return row{}, err
+		return row{}, b, err
 	}
+	encoded := b[before:]
 	out := row{
 		rowNamespace:  namespace,
 		rowArchetype:  int64(r.Run.Archetype),
@@ -162,11 +133,11 @@ func makeRow(namespace int64, r *engine.VisibilityRecord) (row, error) {
 	if division := division(r); division != "" {
 		out[rowDivision] = division
 	}
-	out[rowChecksum] = int64(checksum(listed{
+	out[rowChecksum] = int64(checksum(b[len(b):], listed{
 		runID: r.Run.RunID, close: out[rowClose].(int64), start: out[rowStart].(int64),
 		status: int64(r.Status), version: r.Version, details: encoded,
 	}))
-	return out, nil
+	return out, b, nil
 }
 
 // ranFrom is when the duration of an execution begins.
@@ -201,9 +172,10 @@ type listed struct {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func checksum(l listed) uint32 {
-	head := make([]byte, 0, 4*8+40)
-	head = binary.BigEndian.AppendUint64(head, uint64(l.close))
+// checksum covers what is listed. The bytes behind scratch, which is empty, may be
+// overwritten.
+func checksum(scratch []byte, l listed) uint32 {
+	head := binary.BigEndian.AppendUint64(scratch, uint64(l.close))
 	head = binary.BigEndian.AppendUint64(head, uint64(l.start))
 	head = binary.BigEndian.AppendUint64(head, uint64(l.status))
 	head = binary.BigEndian.AppendUint64(head, uint64(l.version))

@@ -123,7 +123,7 @@ func verifyRow(v []driver.Value) error {
 	if err != nil {
 		return err
 	}
-	if int64(checksum(l)) != sum {
+	if int64(checksum(nil, l)) != sum {
 		return fmt.Errorf("%w: row of run %s: its checksum does not match", errDamaged, l.runID)
 	}
 	want, err := unlisted(archetype, l.details)
