@@ -142,17 +142,19 @@ func setAside(path string) error {
 	return nil
 }
 
-// slotPositions are how far the index got in each slot.
-type slotPositions map[store.Slot]uint64
+// slotPositions are how far the index got in each slot, by its number; 0 where
+// nothing came from. nil: nothing came at all.
+type slotPositions []uint64
 
-func (p slotPositions) note(slot store.Slot, sequence uint64) {
-	if sequence > p[slot] {
-		p[slot] = sequence
+func (p *slotPositions) note(slot store.Slot, sequence uint64) {
+	if *p == nil {
+		*p = make(slotPositions, store.Slots+1) // and the one of the system
 	}
+	(*p)[slot] = max((*p)[slot], sequence)
 }
 
-func (p slotPositions) merge(other slotPositions) {
+func (p *slotPositions) merge(other slotPositions) {
 	for slot, sequence := range other {
-		p.note(slot, sequence)
+		p.note(store.Slot(slot), sequence)
 	}
 }

@@ -114,7 +114,7 @@ type Index struct {
 // before Start.
 func Open(options Options) (*Index, error) {
 	options.fill()
-	x := &Index{options: options, unsynced: slotPositions{}}
+	x := &Index{options: options}
 	x.feed.init(options)
 	if err := x.choosePath(); err != nil {
 		return nil, err

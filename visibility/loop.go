@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/perdure/perdure/shard"
+	"github.com/perdure/perdure/store"
 )
 
 const (
@@ -108,11 +109,13 @@ func (x *Index) sync(complete bool) {
 	if complete {
 		f.complete.Store(true)
 	}
-	positions := make([]shard.FeedPosition, 0, len(x.unsynced))
+	var positions []shard.FeedPosition
 	for slot, sequence := range x.unsynced {
-		positions = append(positions, shard.FeedPosition{Slot: slot, Seq: sequence})
+		if sequence > 0 {
+			positions = append(positions, shard.FeedPosition{Slot: store.Slot(slot), Seq: sequence})
+		}
 	}
-	x.unsynced = slotPositions{}
+	x.unsynced = nil
 	if len(positions) > 0 && x.acknowledge != nil {
 		x.acknowledge(positions)
 	}

@@ -42,7 +42,7 @@ func (p *pending) init(options Options) {
 	p.options = options
 	p.wake = make(chan struct{}, 1)
 	p.mu.places = make(map[engine.RunKey]int)
-	p.mu.positions = slotPositions{}
+	p.mu.positions = nil
 	p.mu.progress = make(chan struct{})
 }
 
@@ -140,7 +140,7 @@ func (p *pending) take() batch {
 	b := batch{records: p.mu.records, positions: p.mu.positions, appended: p.mu.appended}
 	p.mu.records = nil
 	p.mu.places = make(map[engine.RunKey]int)
-	p.mu.positions = slotPositions{}
+	p.mu.positions = nil
 	return b
 }
 

@@ -3,7 +3,6 @@ package visibility
 import (
 	"database/sql/driver"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/perdure/perdure/engine"
@@ -17,8 +16,34 @@ const rowsAtOnce = 16
 // inserts puts rows into one table: many at a time as long as there are so many.
 type inserts struct{ one, many *stmt }
 
-// valueRow is a row of table value: the run's id, the field's, the value.
-type valueRow [3]driver.Value
+// add notes a row of a table with so many columns, and puts in what was noted when
+// it is enough.
+func (in inserts) add(columns ...driver.Value) error {
+	in.many.add(columns...)
+	if len(in.many.args) < rowsAtOnce*len(columns) {
+		return nil
+	}
+	_, _, err := in.many.run()
+	in.many.begin()
+	return err
+}
+
+// begin forgets what a failed transaction has left.
+func (in inserts) begin() { in.many.begin() }
+
+// finish puts in what is left of rows with so many columns.
+func (in inserts) finish(columns int) error {
+	for rest := in.many.args; len(rest) > 0; rest = rest[columns:] {
+		in.one.begin()
+		for _, value := range rest[:columns] {
+			in.one.add(value.Value)
+		}
+		if _, _, err := in.one.run(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // put writes records, one transaction for all of them; no two are of one run.
 // They are in the file but not on stable storage afterwards.
@@ -30,6 +55,7 @@ type valueRow [3]driver.Value
 func (w *writer) put(records []*engine.VisibilityRecord, namespaces Namespaces) error {
 	err := w.transaction(func() error {
 		p := putting{writer: w, namespaces: namespaces}
+		w.values.begin()
 		for _, r := range records {
 			if err := p.add(r); err != nil {
 				return fmt.Errorf("index run %s: %w", r.Run.RunID, err)
@@ -50,7 +76,6 @@ type putting struct {
 	// records whose rows are still to be put in.
 	records []*engine.VisibilityRecord
 	rows    []row
-	values  []valueRow // likewise
 	// details of the rows, one behind the other. Used again when no row is left.
 	details []byte
 }
@@ -88,12 +113,7 @@ func (p *putting) finish() error {
 			return err
 		}
 	}
-	for _, v := range p.values {
-		if err := p.writer.values.one.exec(v[:]...); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.values.finish(valueColumns)
 }
 
 // putRows puts the first n rows in.
@@ -181,45 +201,35 @@ func (w *writer) delete(namespace int64, r *engine.VisibilityRecord) error {
 	return w.remove.exec(id)
 }
 
+// fewAttributes is how many attributes of a run are put in order without an object.
+const fewAttributes = 8
+
 // addValues notes the values under which a run is found.
 func (p *putting) addValues(id int64, r *engine.VisibilityRecord, namespace int64) error {
-	fields := r.SearchAttributes.GetIndexedFields()
-	if len(fields) == 0 {
-		return nil
+	attributes := r.SearchAttributes.GetIndexedFields()
+	var few [fewAttributes]string
+	names := few[:0]
+	for name := range attributes {
+		names = append(names, name)
 	}
-	ns := p.namespaces.ByID(r.Run.NamespaceID)
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		kind, ok := kindOf(ns, name, fields[name])
+	slices.Sort(names)
+	for _, name := range names {
+		kind, ok := kindOf(p.namespaces, r.Run.NamespaceID, name, attributes[name])
 		if !ok || name == searchattr.Division { // a column of its own
 			continue
 		}
-		values := indexed(fields[name], kind)
-		if len(values) == 0 {
-			continue
-		}
-		field, err := p.fieldID(fieldKey{namespace: namespace, name: name, kind: kind})
+		f, err := p.fieldWith(fieldKey{namespace: namespace, name: name, kind: kind}, attributes[name])
 		if err != nil {
 			return err
 		}
-		for _, value := range values {
-			if err := p.addValue(valueRow{id, field, value}); err != nil {
+		if f == nil {
+			continue
+		}
+		for _, value := range f.values {
+			if err := p.values.add(id, f.id, value); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-func (p *putting) addValue(v valueRow) error {
-	if p.values = append(p.values, v); len(p.values) < rowsAtOnce {
-		return nil
-	}
-	many := p.writer.values.many
-	many.begin()
-	for _, v := range p.values {
-		many.add(v[:]...)
-	}
-	p.values = p.values[:0]
-	_, _, err := many.run()
-	return err
 }

@@ -1,7 +1,9 @@
 package visibility
 
 import (
+	"database/sql/driver"
 	"fmt"
+	"path/filepath"
 	"testing"
 
 	"github.com/perdure/perdure/engine"
@@ -39,6 +41,65 @@ func TestPutOfNewAndKnownRuns(t *testing.T) {
 					t.Errorf("round %d: run %d of version %d is found by %d as %q", round, i, version, v, got)
 				}
 			}
+		}
+	}
+}
+
+// A field remembers the values of the payload before. Runs that have the same, or
+// other ones, or such that cannot be read, in whatever order and by whatever types,
+// are each found by what they have.
+func TestValuesAfterOthers(t *testing.T) {
+	f := fresh(t)
+	unreadable := func(r *engine.VisibilityRecord) {
+		r.SearchAttributes.IndexedFields["CK"].Metadata["encoding"] = []byte("binary/plain")
+	}
+	f.put(
+		run("a", running, with("CK", kindKeyword, "x")),
+		run("b", running, with("CK", kindKeyword, "x")),
+		run("c", running, with("CK", kindKeyword, "x"), unreadable),
+		run("d", running, with("CK", kindKeyword, "y"), with("CL", kindKeywordList, []string{"x", "y"})),
+		run("e", running, with("CK", kindKeyword, "x"), with("CL", kindKeywordList, []string{"x", "y"})),
+		run("f", running, with("CK", kindText, "x")), // of the type that the name had once
+		run("g", running, with("CK", kindKeyword, "x"), func(r *engine.VisibilityRecord) { r.Run.NamespaceID = "ns-2" }),
+		run("h", running, with("CL", kindKeywordList, []string{})),
+		run("i", running, with("CL", kindKeywordList, []string{"y"}), with("CK", kindKeyword, "x")),
+	)
+	f.expect("CK = 'x'", "a b e i")
+	f.expect("CK = 'y'", "d")
+	f.expect("CL = 'x'", "d e")
+	f.expect("CL = 'y'", "d e i")
+}
+
+// A sync writes how far each slot got, many at a time; none ever goes back.
+func TestPositions(t *testing.T) {
+	f, err := openFile(filepath.Join(t.TempDir(), "v.db"), 1, maxVerifyBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := f.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	const slots = 3*rowsAtOnce + 5
+	for round, through := range []uint64{9, 7} {
+		positions := make(slotPositions, 2*slots)
+		for slot := range slots {
+			positions[2*slot] = through + uint64(slot)%3
+		}
+		if err := f.writer.sync(positions, false); err != nil {
+			t.Fatal(err)
+		}
+		next := 0
+		err := f.writer.conn.each(t.Context(), "SELECT slot, sequence FROM position ORDER BY slot", func(v []driver.Value) error {
+			if v[0] != int64(2*next) || v[1] != int64(9+next%3) {
+				t.Errorf("round %d: row %d is of slot %d: %d", round, next, v[0], v[1])
+			}
+			next++
+			return nil
+		})
+		if err != nil || next != slots {
+			t.Errorf("round %d: %d rows, %v", round, next, err)
 		}
 	}
 }

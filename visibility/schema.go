@@ -122,9 +122,14 @@ const (
 	deleteValues    = `DELETE FROM value WHERE run=?`
 	insertNamespace = `INSERT INTO namespace (uuid) VALUES (?) ON CONFLICT DO UPDATE SET uuid=uuid RETURNING id`
 	insertField     = `INSERT INTO field (namespace, name, kind) VALUES (?,?,?) ON CONFLICT DO UPDATE SET name=name RETURNING id`
-	setPosition     = `INSERT INTO position VALUES (?,?) ON CONFLICT DO UPDATE SET sequence=max(sequence, excluded.sequence)`
 	countSync       = `UPDATE state SET synced = synced + 1`
 	setComplete     = `UPDATE state SET complete = 1668246896`
+)
+
+// The columns of tables of which many rows are put in at once.
+const (
+	valueColumns    = 3
+	positionColumns = 2
 )
 
 // insertRuns puts n rows in, but for those of runs that have one already. Nothing
@@ -135,7 +140,12 @@ func insertRuns(n int) string {
 
 // insertValues puts n rows in.
 func insertValues(n int) string {
-	return "INSERT OR IGNORE INTO value VALUES " + places(n, len(valueRow{}))
+	return "INSERT OR IGNORE INTO value VALUES " + places(n, valueColumns)
+}
+
+// setPositions puts n rows in, or moves those that are there ahead.
+func setPositions(n int) string {
+	return "INSERT INTO position VALUES " + places(n, positionColumns) + " ON CONFLICT DO UPDATE SET sequence=max(sequence, excluded.sequence)"
 }
 
 // places are those of the arguments for a number of rows.

@@ -1,6 +1,7 @@
 package visibility
 
 import (
+	"bytes"
 	"database/sql/driver"
 	"strings"
 	"time"
@@ -9,12 +10,15 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 
-	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/searchattr"
 )
 
-// typeMetadata is the metadata key in which the server keeps a payload's type.
-const typeMetadata = "type"
+// The metadata of a payload that its value depends on: how it is encoded, and the
+// type, which the server keeps there.
+const (
+	encodingMetadata = "encoding"
+	typeMetadata     = "type"
+)
 
 // kindsByName are the types by the name in payload metadata.
 var kindsByName = func() map[string]enumspb.IndexedValueType {
@@ -29,10 +33,11 @@ var kindsByName = func() map[string]enumspb.IndexedValueType {
 
 // kindOf is the type an attribute is indexed under: the one its payload was
 // recorded with, else the one the namespace gives the name now.
-func kindOf(ns *engine.Namespace, name string, payload *commonpb.Payload) (enumspb.IndexedValueType, bool) {
+func kindOf(namespaces Namespaces, id, name string, payload *commonpb.Payload) (enumspb.IndexedValueType, bool) {
 	if kind, ok := kindsByName[string(payload.GetMetadata()[typeMetadata])]; ok {
 		return kind, true
 	}
+	ns := namespaces.ByID(id)
 	if ns == nil {
 		return 0, false
 	}
@@ -67,6 +72,12 @@ func indexed(payload *commonpb.Payload, kind enumspb.IndexedValueType) []driver.
 		return []driver.Value{boolValue(value)}
 	}
 	return []driver.Value{value}
+}
+
+// sameValue reports whether two payloads are indexed alike under one type, as far
+// as can be told at a glance.
+func sameValue(a, b *commonpb.Payload) bool {
+	return a == b || bytes.Equal(a.GetData(), b.GetData()) && bytes.Equal(a.GetMetadata()[encodingMetadata], b.GetMetadata()[encodingMetadata])
 }
 
 func boolValue(b bool) int64 {

@@ -4,9 +4,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/perdure/perdure/engine"
@@ -16,14 +15,14 @@ import (
 type writer struct {
 	conn *conn
 	// statements, prepared once.
-	update, find, remove, removeValues, namespace, field, position *stmt
-	// runs and values put many rows in at once.
-	runs, values inserts
+	update, find, remove, removeValues, namespace, field *stmt
+	// These put many rows in at once.
+	runs, values, positions inserts
 
 	// namespaces and fields are the numbers that stand for names in the file.
 	// Forgotten when a transaction fails: it may have made some of them.
 	namespaces map[string]int64
-	fields     map[fieldKey]int64
+	fields     map[fieldKey]*field
 	// open has the rows of runs that were put in and are open, by run id: most of
 	// those that change did so a moment ago. Bounded, and a hint only: what is not
 	// here is looked up. Likewise forgotten, since ids are given out again.
@@ -39,6 +38,15 @@ type fieldKey struct {
 	kind      enumspb.IndexedValueType
 }
 
+// field is an attribute in the file.
+type field struct {
+	id int64
+	// last is the payload a run had here, and values what that is found by: most
+	// runs have the same as the one before.
+	last   *commonpb.Payload
+	values []driver.Value
+}
+
 func newWriter(c *conn) (*writer, error) {
 	w := &writer{conn: c}
 	w.forget()
@@ -47,9 +55,10 @@ func newWriter(c *conn) (*writer, error) {
 		text string
 	}{
 		{&w.update, updateRun}, {&w.find, findRun}, {&w.remove, deleteRun}, {&w.removeValues, deleteValues},
-		{&w.namespace, insertNamespace}, {&w.field, insertField}, {&w.position, setPosition},
+		{&w.namespace, insertNamespace}, {&w.field, insertField},
 		{&w.runs.one, insertRuns(1)}, {&w.runs.many, insertRuns(rowsAtOnce)},
 		{&w.values.one, insertValues(1)}, {&w.values.many, insertValues(rowsAtOnce)},
+		{&w.positions.one, setPositions(1)}, {&w.positions.many, setPositions(rowsAtOnce)},
 	} {
 		prepared, err := c.prepare(s.text)
 		if err != nil {
@@ -62,7 +71,7 @@ func newWriter(c *conn) (*writer, error) {
 
 func (w *writer) forget() {
 	w.namespaces = make(map[string]int64)
-	w.fields = make(map[fieldKey]int64)
+	w.fields = make(map[fieldKey]*field)
 	w.open = make(map[string]int64)
 }
 
@@ -82,8 +91,8 @@ func (w *writer) note(r *engine.VisibilityRecord, id int64) {
 }
 
 func (w *writer) closeStatements() (err error) {
-	for _, s := range []*stmt{w.update, w.find, w.remove, w.removeValues, w.namespace, w.field, w.position,
-		w.runs.one, w.runs.many, w.values.one, w.values.many} {
+	for _, s := range []*stmt{w.update, w.find, w.remove, w.removeValues, w.namespace, w.field,
+		w.runs.one, w.runs.many, w.values.one, w.values.many, w.positions.one, w.positions.many} {
 		if s != nil {
 			err = errors.Join(err, s.close())
 		}
@@ -114,29 +123,49 @@ func (w *writer) transaction(body func() error) error {
 	return err
 }
 
+// namespaceID returns the number that stands for a namespace, making one when
+// there is none.
 func (w *writer) namespaceID(uuid string) (int64, error) {
-	return known(w.namespaces, uuid, w.namespace, uuid)
-}
-
-func (w *writer) fieldID(key fieldKey) (int64, error) {
-	return known(w.fields, key, w.field, key.namespace, key.name, int64(key.kind))
-}
-
-// known returns the number that stands for a name, making one when there is
-// none.
-func known[K comparable](cache map[K]int64, key K, insert *stmt, args ...driver.Value) (int64, error) {
-	if id, ok := cache[key]; ok {
+	if id, ok := w.namespaces[uuid]; ok {
 		return id, nil
 	}
+	id, err := numberOf(w.namespace, uuid)
+	if err == nil {
+		w.namespaces[uuid] = id
+	}
+	return id, err
+}
+
+// fieldWith returns the field with the values that the payload is found by,
+// making one when there is none. nil if the payload has no such values.
+func (w *writer) fieldWith(key fieldKey, p *commonpb.Payload) (*field, error) {
+	f := w.fields[key]
+	if f != nil && sameValue(f.last, p) {
+		return f, nil
+	}
+	values := indexed(p, key.kind)
+	if len(values) == 0 {
+		return nil, nil
+	}
+	if f == nil {
+		id, err := numberOf(w.field, key.namespace, key.name, int64(key.kind))
+		if err != nil {
+			return nil, err
+		}
+		f = &field{id: id}
+		w.fields[key] = f
+	}
+	f.last, f.values = p, values
+	return f, nil
+}
+
+// numberOf is the number that a statement puts a name in under, or has for it.
+func numberOf(insert *stmt, args ...driver.Value) (int64, error) {
 	id, ok, err := insert.number(args...)
-	if err != nil {
-		return 0, err
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: no number for %v", errDamaged, args)
 	}
-	if !ok {
-		return 0, fmt.Errorf("%w: no number for %v", errDamaged, key)
-	}
-	cache[key] = id
-	return id, nil
+	return id, err
 }
 
 // sync puts everything written so far on stable storage, together with how far
@@ -150,10 +179,17 @@ func (w *writer) sync(positions slotPositions, complete bool) error {
 		return err
 	}
 	err := w.transaction(func() error {
-		for _, slot := range slices.Sorted(maps.Keys(positions)) {
-			if err := w.position.exec(int64(slot), int64(positions[slot])); err != nil {
+		w.positions.begin()
+		for slot, sequence := range positions {
+			if sequence == 0 {
+				continue
+			}
+			if err := w.positions.add(int64(slot), int64(sequence)); err != nil {
 				return err
 			}
+		}
+		if err := w.positions.finish(positionColumns); err != nil {
+			return err
 		}
 		if complete {
 			if err := w.conn.exec(setComplete); err != nil {
