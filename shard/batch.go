@@ -49,11 +49,12 @@ func newBatch(no uint64) *batch { return &batch{no: no} }
 // nextBatch is an empty batch, in the room of one that was performed if there is
 // one: their lists were a third of what the loop allocates under load.
 func (s *shard) nextBatch(no uint64) *batch {
-	b := s.spare
-	if s.spare = nil; b == nil {
+	n := len(s.spare)
+	if n == 0 {
 		return newBatch(no)
 	}
-	b.no = no
+	b := s.spare[n-1]
+	s.spare, b.no = s.spare[:n-1], no
 	return b
 }
 
@@ -79,7 +80,7 @@ func (s *shard) recycle(b *batch) {
 		},
 		letters: emptied(b.letters), deliveries: emptied(b.deliveries),
 	}
-	s.spare = b
+	s.spare = append(s.spare, b)
 }
 
 // emptied is the room of a list, which holds on to nothing.

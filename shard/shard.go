@@ -60,7 +60,7 @@ type shard struct {
 
 	open    *batch
 	flying  []*batch // sealed and not ended, oldest first
-	spare   *batch   // an empty one, or nil
+	spare   []*batch // empty ones, never more than may fly and one
 	durable uint64   // newest batch that is durable
 
 	// opened is when the shard was: heartbeats before that may be lost (I1).

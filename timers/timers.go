@@ -90,8 +90,8 @@ type heapOf[K comparable] []*item[K]
 func (h heapOf[K]) Len() int { return len(h) }
 
 func (h heapOf[K]) Less(i, j int) bool {
-	if !h[i].due.Equal(h[j].due) {
-		return h[i].due.Before(h[j].due)
+	if c := h[i].due.Compare(h[j].due); c != 0 {
+		return c < 0
 	}
 	return h[i].number < h[j].number
 }
