@@ -44,7 +44,7 @@
 //
 // A task that meets a waiting poller by Reserve: two locks, one map insert, one
 // Handover. A task from the backlog: one lock for the offer, one for the match,
-// one for the outcome, one map entry, no goroutine of its own. A poll that
-// waits: one timer. An idle queue costs its few hundred bytes until its poller
+// one for the outcome, one map entry, no goroutine of its own. Polls that
+// wait: one timer a queue. An idle queue costs its few hundred bytes until its poller
 // history has aged out (5 minutes), then nothing.
 package matching

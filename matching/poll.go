@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/perdure/perdure/engine"
-	"github.com/perdure/perdure/internal/clock"
 	"github.com/perdure/perdure/shard"
 )
 
@@ -76,8 +75,9 @@ type poller struct {
 	woken  chan struct{}   // of Poll: handover is the answer
 	number uint64          // order of arrival
 	since  time.Time
-	timer  clock.Timer
 	seen   *seen
+	over   time.Time // when its time is
+	place  int       // in the queue's expiries, from 1; 0: not in there
 
 	state pollerState
 	// gone: the client left while the poller was reserved or starting.
@@ -173,7 +173,7 @@ func (m *Matcher) begin(p *poller, name engine.TaskQueue, most time.Duration) er
 	}
 	q.match(now, false) // even without this poller: the rate may have changed
 	if p.state != pollerDone {
-		p.timer = m.options.Clock.AfterFunc(wait, p.expire)
+		q.expireAt(p, now.Add(wait), now)
 	}
 	q.release(onOwnStack)
 	return nil
@@ -196,15 +196,6 @@ func (p *poller) cancel() bool {
 	}
 	p.gone = true
 	return true
-}
-
-// expire is the end of a poll's time. One that is reserved or starting may
-// still get its task: the question is put again when it would wait on.
-func (p *poller) expire() {
-	q := p.queue
-	q.mu.Lock()
-	q.dismissOne(p)
-	q.release(onOwnStack)
 }
 
 // dismissOne answers a poller empty, at once or as soon as it would wait on. Locked.
@@ -247,9 +238,7 @@ func (q *queue) finish(p *poller, h *Handover, now time.Time) {
 // close ends a poller that is in no list. Locked.
 func (q *queue) close(p *poller, now time.Time) {
 	p.state = pollerDone
-	if p.timer != nil {
-		p.timer.Stop()
-	}
+	q.endExpiry(p)
 	q.mu.open--
 	q.mu.lastPoll = now
 	if p.seen != nil {

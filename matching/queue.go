@@ -25,6 +25,7 @@ type queue struct {
 		// pollers that wait, oldest first; open counts them and those that are
 		// reserved or starting.
 		pollers    pollers
+		expiries   expiries
 		open       int
 		lastPoller uint64
 		// lastPoll is when a poll last began or ended.
