@@ -21,16 +21,13 @@ func parseVersion(s string) (version, bool) {
 		return v, false
 	}
 	v.pre = pre
-	parts := strings.Split(core, ".")
-	if len(parts) != len(v.number) {
-		return v, false
-	}
-	for i, p := range parts {
-		n, err := strconv.ParseUint(p, 10, 64)
-		if err != nil || p[0] == '+' || (len(p) > 1 && p[0] == '0') {
+	for i := range v.number {
+		part, rest, more := strings.Cut(core, ".")
+		n, err := strconv.ParseUint(part, 10, 64)
+		if err != nil || part[0] == '+' || (len(part) > 1 && part[0] == '0') || more != (i+1 < len(v.number)) {
 			return v, false
 		}
-		v.number[i] = n
+		v.number[i], core = n, rest
 	}
 	return v, true
 }
