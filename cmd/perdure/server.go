@@ -51,6 +51,7 @@ func serverCommand() *cobra.Command {
 // serve runs until a signal comes or the store fails.
 func serve(cmd *cobra.Command, c config.Config) error {
 	loadBallast()
+	loadStacks(cmd.Context().Done())
 	go giveBackWhenQuiet(cmd.Context())
 	s, err := server.Start(cmd.Context(), server.Options{Config: &c, Log: logger(c)})
 	if err != nil {
