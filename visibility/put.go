@@ -10,8 +10,9 @@ import (
 )
 
 // rowsAtOnce is how many rows a statement puts in where there are many: what a
-// statement costs apart from its rows is a third of the cost of one row.
-const rowsAtOnce = 16
+// statement costs apart from its rows is a third of the cost of one row. Of 64 a
+// row costs no less.
+const rowsAtOnce = 32
 
 // inserts puts rows into one table: many at a time as long as there are so many.
 type inserts struct{ one, many *stmt }
@@ -51,7 +52,7 @@ func (in inserts) finish(columns int) error {
 // Most runs are new to the index: their rows are put in many at a time, without
 // looking whether one is there. Where fewer came in than were put in, some were
 // there, and each is looked up. So rows that are known to be there are kept apart
-// and changed one by one: a single one among sixteen had all of them looked up.
+// and changed one by one: a single one had all of its statement's looked up.
 func (w *writer) put(records []*engine.VisibilityRecord, namespaces Namespaces) error {
 	err := w.transaction(func() error {
 		p := putting{writer: w, namespaces: namespaces}
@@ -91,8 +92,11 @@ func (p *putting) add(r *engine.VisibilityRecord) error {
 	if len(p.rows) == 0 {
 		p.details = p.details[:0]
 	}
-	var made row
-	if made, p.details, err = makeRow(p.details, namespace, r); err != nil {
+	var made, behind row
+	if n := len(p.rows); n > 0 {
+		behind = p.rows[n-1]
+	}
+	if made, p.details, err = makeRow(p.details, &behind, namespace, r); err != nil {
 		return err
 	}
 	if id, there := p.open[r.Run.RunID]; there {
@@ -104,23 +108,33 @@ func (p *putting) add(r *engine.VisibilityRecord) error {
 	if len(p.rows) < rowsAtOnce {
 		return nil
 	}
-	return p.putRows(p.runs.many, len(p.rows))
+	return p.putRows(rowsAtOnce)
 }
 
 func (p *putting) finish() error {
 	for len(p.rows) > 0 {
-		if err := p.putRows(p.runs.one, 1); err != nil {
+		if err := p.putRows(1); err != nil {
 			return err
 		}
 	}
 	return p.values.finish(valueColumns)
 }
 
-// putRows puts the first n rows in.
-func (p *putting) putRows(insert *stmt, n int) error {
+// putRows puts the first n rows in: one, or as many as a statement takes.
+func (p *putting) putRows(n int) error {
+	runs, columns := p.plainRuns, plainColumns
+	for i := range n {
+		if !p.rows[i].plain() {
+			runs, columns = p.runs, len(row{})
+		}
+	}
+	insert := runs.one
+	if n == rowsAtOnce {
+		insert = runs.many
+	}
 	insert.begin()
 	for i := range n {
-		insert.add(p.rows[i][:]...)
+		insert.add(p.rows[i][:columns]...)
 	}
 	last, inserted, err := insert.run()
 	if err != nil {

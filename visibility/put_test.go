@@ -4,9 +4,13 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	commonpb "go.temporal.io/api/common/v1"
+
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/searchattr"
 )
 
 // Rows of new runs go in many at a time. Where some of those runs are there already,
@@ -43,6 +47,33 @@ func TestPutOfNewAndKnownRuns(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Statements of rows that most runs have, and of such with parents, a root or a
+// division: each run has its own, and no other.
+func TestPutOfPlainAndOtherRows(t *testing.T) {
+	f := fresh(t)
+	parent := &commonpb.WorkflowExecution{WorkflowId: "p", RunId: "run-p"}
+	var batch []*engine.VisibilityRecord
+	var plain, children, hidden []string
+	for i := range 4*rowsAtOnce + 3 {
+		r, id := run(fmt.Sprintf("w%03d", i), running), fmt.Sprintf("w%03d", i)
+		switch {
+		case i == rowsAtOnce+1 || i >= 3*rowsAtOnce && i%2 == 0:
+			r.Parent, r.Root = parent, parent
+			children = append(children, id)
+		case i == 2*rowsAtOnce+7:
+			with(searchattr.Division, kindKeyword, "D")(r)
+			hidden = append(hidden, id)
+		default:
+			plain = append(plain, id)
+		}
+		batch = append(batch, r)
+	}
+	f.put(batch...)
+	f.expect("ParentWorkflowId IS NULL AND RootWorkflowId != 'p'", strings.Join(plain, " "))
+	f.expect("ParentRunId = 'run-p' AND RootRunId = 'run-p'", strings.Join(children, " "))
+	f.expect("TemporalNamespaceDivision = 'D'", strings.Join(hidden, " "))
 }
 
 // A field remembers the values of the payload before. Runs that have the same, or

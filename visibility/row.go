@@ -85,18 +85,36 @@ const (
 	rowHistoryLength
 	rowHistorySize
 	rowTransitions
+	rowVersion
+	rowDetails
+	rowChecksum
+	// From here on what most runs have not.
 	rowParentWorkflowID
 	rowParentRunID
 	rowRootWorkflowID
 	rowRootRunID
 	rowDivision
-	rowVersion
-	rowDetails
-	rowChecksum
+
+	plainColumns = rowParentWorkflowID
 )
 
-// makeRow is the row of a record. Its details are appended to b, which is returned.
-func makeRow(b []byte, namespace int64, r *engine.VisibilityRecord) (row, []byte, error) {
+// plain reports whether all places from plainColumns on are empty.
+func (r *row) plain() bool {
+	return r[rowParentWorkflowID] == nil && r[rowRootWorkflowID] == nil && r[rowDivision] == nil
+}
+
+// text is a string as a place of the next row: the one of this row if they are
+// equal, since a value takes an object, and most runs are of one type.
+func (r *row) text(place int, s string) driver.Value {
+	if present, ok := r[place].(string); ok && present == s {
+		return r[place]
+	}
+	return s
+}
+
+// makeRow is the row of a record that comes behind another, or behind an empty one.
+// Its details are appended to b, which is returned.
+func makeRow(b []byte, behind *row, namespace int64, r *engine.VisibilityRecord) (row, []byte, error) {
 	before := len(b)
 	b, err := appendDetails(b, r)
 	if err != nil {
@@ -108,14 +126,16 @@ func makeRow(b []byte, namespace int64, r *engine.VisibilityRecord) (row, []byte
 		rowArchetype:  int64(r.Run.Archetype),
 		rowWorkflowID: r.Run.Name,
 		rowRunID:      r.Run.RunID,
-		rowType:       r.Type,
-		rowTaskQueue:  r.TaskQueue,
+		rowType:       behind.text(rowType, r.Type),
+		rowTaskQueue:  behind.text(rowTaskQueue, r.TaskQueue),
 		rowStatus:     int64(r.Status),
 		rowStart:      r.StartTime.UnixMicro(),
-		rowExecution:  r.ExecutionTime.UnixMicro(),
 		rowClose:      int64(openClose),
 		rowVersion:    r.Version,
 		rowDetails:    encoded,
+	}
+	if out[rowExecution] = out[rowStart]; !r.ExecutionTime.Equal(r.StartTime) {
+		out[rowExecution] = r.ExecutionTime.UnixMicro()
 	}
 	if closed(r.Status) {
 		out[rowClose] = min(r.CloseTime.UnixMicro(), openClose-1)

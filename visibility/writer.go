@@ -17,7 +17,7 @@ type writer struct {
 	// statements, prepared once.
 	update, find, remove, removeValues, namespace, field *stmt
 	// These put many rows in at once.
-	runs, values, positions inserts
+	plainRuns, runs, values, positions inserts
 
 	// namespaces and fields are the numbers that stand for names in the file.
 	// Forgotten when a transaction fails: it may have made some of them.
@@ -56,6 +56,7 @@ func newWriter(c *conn) (*writer, error) {
 	}{
 		{&w.update, updateRun}, {&w.find, findRun}, {&w.remove, deleteRun}, {&w.removeValues, deleteValues},
 		{&w.namespace, insertNamespace}, {&w.field, insertField},
+		{&w.plainRuns.one, insertPlainRuns(1)}, {&w.plainRuns.many, insertPlainRuns(rowsAtOnce)},
 		{&w.runs.one, insertRuns(1)}, {&w.runs.many, insertRuns(rowsAtOnce)},
 		{&w.values.one, insertValues(1)}, {&w.values.many, insertValues(rowsAtOnce)},
 		{&w.positions.one, setPositions(1)}, {&w.positions.many, setPositions(rowsAtOnce)},
@@ -92,7 +93,7 @@ func (w *writer) note(r *engine.VisibilityRecord, id int64) {
 
 func (w *writer) closeStatements() (err error) {
 	for _, s := range []*stmt{w.update, w.find, w.remove, w.removeValues, w.namespace, w.field,
-		w.runs.one, w.runs.many, w.values.one, w.values.many, w.positions.one, w.positions.many} {
+		w.plainRuns.one, w.plainRuns.many, w.runs.one, w.runs.many, w.values.one, w.values.many, w.positions.one, w.positions.many} {
 		if s != nil {
 			err = errors.Join(err, s.close())
 		}
