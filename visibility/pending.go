@@ -138,8 +138,10 @@ func (p *pending) take() batch {
 		p.mu.gathering = nil
 	}
 	b := batch{records: p.mu.records, positions: p.mu.positions, appended: p.mu.appended}
-	p.mu.records = nil
-	p.mu.places = make(map[engine.RunKey]int)
+	// As large as these were: under load the next are, and shards wait while they
+	// grow.
+	p.mu.records = make([]*engine.VisibilityRecord, 0, len(b.records))
+	p.mu.places = make(map[engine.RunKey]int, len(b.records))
 	p.mu.positions = nil
 	return b
 }
