@@ -90,3 +90,16 @@ func BenchmarkTaskKey(b *testing.B) {
 		TaskKey(&sampleTask)
 	}
 }
+
+func BenchmarkSlotOf(b *testing.B) {
+	for b.Loop() {
+		SlotOf(sampleID)
+	}
+}
+
+func BenchmarkDeadlineKey(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		DeadlineKey(sampleTime, sampleRun)
+	}
+}

@@ -49,7 +49,7 @@ func appendTime(b []byte, t time.Time) []byte {
 }
 
 func appendExecution(b []byte, id engine.ID) []byte {
-	b = appendID(b, id.NamespaceID)
+	b = append(b, namespaceOf(id.NamespaceID).name...)
 	b = append(b, byte(id.Archetype))
 	return appendString(b, id.Name)
 }

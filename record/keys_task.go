@@ -60,7 +60,7 @@ func queueSize(q engine.TaskQueue) int {
 }
 
 func appendQueue(b []byte, q engine.TaskQueue) []byte {
-	b = appendID(b, q.NamespaceID)
+	b = append(b, namespaceOf(q.NamespaceID).name...)
 	sticky := byte(0)
 	if q.Sticky {
 		sticky = 1

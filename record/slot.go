@@ -13,14 +13,7 @@ import (
 // and ids that count upwards would crowd a few slots. The multiplications (those
 // of MurmurHash3's 64-bit finaliser) spread them.
 func SlotOf(id engine.ID) store.Slot {
-	const (
-		offset = 14695981039346656037
-		prime  = 1099511628211
-	)
-	h := uint64(offset)
-	for i := range len(id.NamespaceID) {
-		h = (h ^ uint64(id.NamespaceID[i])) * prime
-	}
+	h := namespaceOf(id.NamespaceID).hash
 	h *= prime // the zero byte
 	h = (h ^ uint64(id.Archetype)) * prime
 	for i := range len(id.Name) {
@@ -30,4 +23,19 @@ func SlotOf(id engine.ID) store.Slot {
 	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
 	h ^= h >> 33
 	return store.Slot(h % store.Slots)
+}
+
+// The numbers of FNV-1a.
+const (
+	offset = 14695981039346656037
+	prime  = 1099511628211
+)
+
+// hashOf begins SlotOf's hash.
+func hashOf(namespaceID string) uint64 {
+	h := uint64(offset)
+	for i := range len(namespaceID) {
+		h = (h ^ uint64(namespaceID[i])) * prime
+	}
+	return h
 }
