@@ -131,12 +131,12 @@ func (d *draft) at(t time.Time) *timestamppb.Timestamp {
 
 // append gives the event the next id and puts it into the open batch.
 func (d *draft) append(ev *historypb.HistoryEvent) int64 {
-	ev.EventId = d.info.NextEventID
-	ev.TaskId = ev.EventId
-	d.info.NextEventID++
 	if d.open == nil && d.change.Batches == nil {
 		d.open = d.few.events[:0]
 	}
+	ev.EventId = d.info.NextEventID
+	ev.TaskId = ev.EventId
+	d.info.NextEventID++
 	d.open = append(d.open, ev)
 	return ev.EventId
 }
