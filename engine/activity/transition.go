@@ -47,10 +47,18 @@ var (
 	}
 )
 
+// check that s is where the transition starts from. The names for a failure are
+// put together only then: they are two objects.
+func (t transition) check(s *State) {
+	if !slices.Contains(t.from, s.Status) {
+		invariant.Check(false, "activity %s: %s from status %d", s.ID, t.name, s.Status)
+	}
+}
+
 // move returns a changed copy of s in the transition's target status. That s is
 // in a status it starts from is for the caller to have checked.
 func (t transition) move(s *State, change func(next *State)) Step {
-	invariant.Check(slices.Contains(t.from, s.Status), "activity %s: %s from status %d", s.ID, t.name, s.Status)
+	t.check(s)
 	next := *s
 	next.Status = t.to
 	change(&next)
@@ -59,7 +67,7 @@ func (t transition) move(s *State, change func(next *State)) Step {
 
 // end closes s with an outcome.
 func (t transition) end(s *State, o Outcome) Step {
-	invariant.Check(slices.Contains(t.from, s.Status), "activity %s: %s from status %d", s.ID, t.name, s.Status)
+	t.check(s)
 	if s.Status == StatusStarted {
 		o.Attempt = &Attempt{
 			Number: s.Attempt, StartedTime: s.StartedTime, RequestID: s.RequestID,

@@ -31,13 +31,19 @@ const (
 const timeoutPrefix = "TemporalTimeout:"
 
 // Fill returns a copy of p in which every unset field has its default; of nil
-// the default policy (AT-20). Durations are cut to 100 years. It may be given a
-// policy that Check refuses, and leaves what is wrong with it as it is.
+// the default policy (AT-20), which is one for all and nobody may change. Durations
+// are cut to 100 years. It may be given a policy that Check refuses, and leaves
+// what is wrong with it as it is.
 func Fill(p *commonpb.RetryPolicy) *commonpb.RetryPolicy {
-	filled := &commonpb.RetryPolicy{}
-	if p != nil {
-		filled = proto.Clone(p).(*commonpb.RetryPolicy)
+	if p == nil {
+		return unset
 	}
+	return fill(proto.CloneOf(p))
+}
+
+var unset = fill(new(commonpb.RetryPolicy))
+
+func fill(filled *commonpb.RetryPolicy) *commonpb.RetryPolicy {
 	if d := filled.InitialInterval; duration.Check(d) == nil {
 		filled.InitialInterval = duration.Proto(orElse(duration.Of(d), DefaultInitialInterval))
 	}

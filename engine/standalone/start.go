@@ -80,9 +80,13 @@ func existing(run *Run) *StartedExecution {
 
 // link names a run.
 func link(namespace string, key engine.RunKey) *commonpb.Link {
-	return &commonpb.Link{Variant: &commonpb.Link_Activity_{Activity: &commonpb.Link_Activity{
-		Namespace: namespace, ActivityId: key.Name, RunId: key.RunID,
-	}}}
+	x := &struct { // every start is answered with one: one object instead of three
+		link     commonpb.Link
+		variant  commonpb.Link_Activity_
+		activity commonpb.Link_Activity
+	}{activity: commonpb.Link_Activity{Namespace: namespace, ActivityId: key.Name, RunId: key.RunID}}
+	x.variant.Activity, x.link.Variant = &x.activity, &x.variant
+	return &x.link
 }
 
 func alreadyStarted(run *Run) *engine.Refusal {
@@ -128,7 +132,7 @@ func begin(env *engine.Env, key engine.RunKey, in *StartExecution, o activity.Op
 	d.put(a)
 	c := d.finish()
 	c.Start = s
-	run := &Run{Key: key}
+	run := d.base // made for this draft, and known to nobody else
 	run.Apply(c)
 	return &Result{New: &Newborn{Run: run, Change: c}, Reply: reply}, nil
 }

@@ -19,9 +19,9 @@ import (
 var recordedAllocations = map[string]float64{
 	"start a workflow":        26,
 	"start its task":          9,
-	"schedule an activity":    27,
-	"start the activity":      11,
-	"complete the activity":   25,
+	"schedule an activity":    16,
+	"start the activity":      9,
+	"complete the activity":   19,
 	"start the next task":     9,
 	"complete the workflow":   15,
 	"signal a workflow":       20,

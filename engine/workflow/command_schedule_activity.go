@@ -5,10 +5,10 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 
 	"github.com/perdure/perdure/engine/activity"
 	"github.com/perdure/perdure/engine/duration"
-	"github.com/perdure/perdure/engine/taskqueue"
 	"github.com/perdure/perdure/internal/invariant"
 )
 
@@ -65,16 +65,22 @@ func (c *completion) activityOptions(a *commandpb.ScheduleActivityTaskCommandAtt
 	return options, nil
 }
 
+// scheduledActivity is the event with its parts; see startedRun.
+type scheduledActivity struct {
+	event        historypb.HistoryEvent
+	variant      historypb.HistoryEvent_ActivityTaskScheduledEventAttributes
+	attributes   historypb.ActivityTaskScheduledEventAttributes
+	activityType commonpb.ActivityType
+	queue        taskqueuepb.TaskQueue
+}
+
 // activityScheduledEvent shows what was resolved: all four timeouts, zero for
 // none (AT-11), and the filled policy (AT-20).
 func (c *completion) activityScheduledEvent(cmd *commandpb.Command, s *activity.State) *historypb.HistoryEvent {
 	a := cmd.GetScheduleActivityTaskCommandAttributes()
-	ev := c.commandEvent(enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, cmd)
-	ev.Attributes = &historypb.HistoryEvent_ActivityTaskScheduledEventAttributes{
-		ActivityTaskScheduledEventAttributes: &historypb.ActivityTaskScheduledEventAttributes{
+	x := &scheduledActivity{
+		attributes: historypb.ActivityTaskScheduledEventAttributes{
 			ActivityId:                   s.ID,
-			ActivityType:                 &commonpb.ActivityType{Name: s.Type},
-			TaskQueue:                    taskqueue.Normal(s.TaskQueue),
 			Header:                       a.GetHeader(),
 			Input:                        a.GetInput(),
 			ScheduleToCloseTimeout:       duration.Proto(s.ScheduleToClose),
@@ -85,8 +91,14 @@ func (c *completion) activityScheduledEvent(cmd *commandpb.Command, s *activity.
 			RetryPolicy:                  s.RetryPolicy,
 			UseWorkflowBuildId:           a.GetUseWorkflowBuildId(),
 			Priority:                     a.GetPriority(),
-		}}
-	return ev
+		},
+		activityType: commonpb.ActivityType{Name: s.Type},
+		queue:        taskqueuepb.TaskQueue{Name: s.TaskQueue, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
+	}
+	x.attributes.ActivityType, x.attributes.TaskQueue = &x.activityType, &x.queue
+	x.variant.ActivityTaskScheduledEventAttributes, x.event.Attributes = &x.attributes, &x.variant
+	c.beginEvent(&x.event, enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, cmd)
+	return &x.event
 }
 
 // startEager starts the activities of c.eager that are still there and gives

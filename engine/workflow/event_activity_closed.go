@@ -23,18 +23,32 @@ func (d *draft) writeStarted(s *activity.State, o *activity.Outcome) (id int64) 
 	if a == nil {
 		return 0
 	}
-	ev := d.event(enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED)
-	ev.EventTime = d.at(a.StartedTime)
-	ev.Attributes = &historypb.HistoryEvent_ActivityTaskStartedEventAttributes{
-		ActivityTaskStartedEventAttributes: &historypb.ActivityTaskStartedEventAttributes{
+	x := &startedActivity{
+		event: historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED, EventTime: d.at(a.StartedTime)},
+		attributes: historypb.ActivityTaskStartedEventAttributes{
 			ScheduledEventId: s.ScheduledEventID,
 			Identity:         a.Identity,
 			RequestId:        a.RequestID,
 			Attempt:          a.Number,
 			LastFailure:      a.LastFailure,
-		}}
-	id, _ = d.arrive(ev)
+		},
+	}
+	x.variant.ActivityTaskStartedEventAttributes, x.event.Attributes = &x.attributes, &x.variant
+	id, _ = d.arrive(&x.event)
 	return id
+}
+
+// startedActivity and completedActivity are events with their parts; see startedRun.
+type startedActivity struct {
+	event      historypb.HistoryEvent
+	variant    historypb.HistoryEvent_ActivityTaskStartedEventAttributes
+	attributes historypb.ActivityTaskStartedEventAttributes
+}
+
+type completedActivity struct {
+	event      historypb.HistoryEvent
+	variant    historypb.HistoryEvent_ActivityTaskCompletedEventAttributes
+	attributes historypb.ActivityTaskCompletedEventAttributes
 }
 
 // writeClose records the outcome and asks for a workflow task (AT-44).
@@ -47,15 +61,17 @@ func (d *draft) writeClose(s *activity.State, o *activity.Outcome, startedID int
 func (d *draft) activityClosedEvent(s *activity.State, o *activity.Outcome, startedID int64) *historypb.HistoryEvent {
 	switch o.Ending {
 	case activity.Completed:
-		ev := d.event(enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED)
-		ev.Attributes = &historypb.HistoryEvent_ActivityTaskCompletedEventAttributes{
-			ActivityTaskCompletedEventAttributes: &historypb.ActivityTaskCompletedEventAttributes{
+		x := &completedActivity{
+			event: historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED, EventTime: d.at(d.env.Now)},
+			attributes: historypb.ActivityTaskCompletedEventAttributes{
 				Result:           o.Result,
 				ScheduledEventId: s.ScheduledEventID,
 				StartedEventId:   startedID,
 				Identity:         o.Identity,
-			}}
-		return ev
+			},
+		}
+		x.variant.ActivityTaskCompletedEventAttributes, x.event.Attributes = &x.attributes, &x.variant
+		return &x.event
 	case activity.Failed:
 		ev := d.event(enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED)
 		ev.Attributes = &historypb.HistoryEvent_ActivityTaskFailedEventAttributes{
