@@ -61,12 +61,12 @@ type draft struct {
 	}
 	// born is the successor created in this step.
 	born *Newborn
+	// leavesUpdates is the first event from which on updates are not those of the
+	// run that a reset puts in the place of this one, if it leaves any out; else 0.
+	leavesUpdates int64
 	// reborn: a reset puts another run in the place of this one, which has its
 	// completion callbacks, too.
 	reborn bool
-	// leavesUpdates is the first event from which on updates are not that run's, if
-	// the reset leaves any out; else 0.
-	leavesUpdates int64
 
 	// taskWanted: an event of this step calls for a workflow task; settle
 	// schedules it once, after all events of the step.
