@@ -9,6 +9,7 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 
+	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
 	"github.com/perdure/perdure/engine/standalone"
 	"github.com/perdure/perdure/engine/workflow"
@@ -84,7 +85,7 @@ func (w *world) image(id string) (image map[string]string) {
 func TestSlowLoadStallsNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := record.SlotOf(idOf("slow"))
-		driver := memstore.New(memstore.Options{Faults: memstore.Faults{
+		driver := memstore.New(memstore.Options{Chance: silent{}, Faults: memstore.Faults{
 			Read: func(k store.Key) memstore.ReadFault {
 				if k.Slot == slow && k.Family == store.FamilyCurrent {
 					return memstore.ReadFault{Delay: time.Second}
@@ -124,6 +125,36 @@ func TestSlowLoadStallsNobodyElse(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// silent is a chance by which the store never tells that an id is new without being
+// read.
+type silent struct{}
+
+func (silent) IntN(int) int { return 0 }
+
+// A start of an id that the store knows to be new reads nothing; an id is not new
+// because it has left memory.
+func TestNewIDIsNotRead(t *testing.T) {
+	w := newWorld(t)
+	reads := 0
+	w.faults.Read = func(store.Key) memstore.ReadFault { reads++; return memstore.ReadFault{} }
+	w.do("order", "", startOf("order"))
+	if reads > 0 {
+		t.Errorf("%d reads for an id that is new", reads)
+	}
+	w.do("order", "", completeTask(w.take().(*workflow.TaskStarted), timerCommand("t", time.Hour)))
+	w.evictAll()
+	again := startOf("order")
+	again.Request.RequestId = "another"
+	refused := w.submit("order", "", again)
+	w.settle()
+	if engine.KindOf(refused.err) != engine.KindAlreadyStarted {
+		t.Errorf("a start of an id that has an open run: %v", refused.err)
+	}
+	if reads == 0 {
+		t.Error("nothing was read to learn that the id has an open run")
+	}
 }
 
 // I11: no more runs stay in memory than there is room for, and nothing is lost

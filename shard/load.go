@@ -51,6 +51,14 @@ type loaded struct {
 	err    error
 }
 
+// isNew reports, and notes, that the id has no current run, if the store can tell
+// that without waiting. Nearly every start is of a new id: it is then stepped in
+// the turn that it came in.
+func (s *shard) isNew(e *entry) bool {
+	e.known = s.store.Absent(record.CurrentKey(e.id))
+	return e.known
+}
+
 // loadCurrent reads the pointer of an id and the run it points to.
 func (s *shard) loadCurrent(e *entry) {
 	s.fetch(e, func(ctx context.Context, l *loaded) {

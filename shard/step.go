@@ -276,7 +276,7 @@ func (s *shard) resolve(e *entry, r *request) (*held, bool) {
 	m := machineOf(e.id.Archetype)
 	runID := r.runID
 	if runID == "" || m.concernsID(r.in) {
-		if !e.known {
+		if !e.known && !s.isNew(e) {
 			s.loadCurrent(e)
 			return nil, false
 		}

@@ -140,6 +140,11 @@ type Shard interface {
 	// Get returns the value of key, or ErrNotFound. The caller owns the bytes.
 	Get(ctx context.Context, key Key) ([]byte, error)
 
+	// Absent reports that no value is stored under key, where that can be told
+	// from memory: it never waits for the disk. True is what Get would answer,
+	// with ErrNotFound. False says nothing; a driver may always return it.
+	Absent(key Key) bool
+
 	// Scan calls visit for the entries of [from, to) in order, both in one
 	// family, until visit returns false. It may cross slots; to may be the
 	// first key past the shard's slots. The bytes passed to visit are valid

@@ -26,7 +26,8 @@ type Options struct {
 
 	// Chance decides what survives when the order of events leaves it open: how
 	// many of the batches in flight at a crash, or at a change of owner, take
-	// effect. Defaults to none of them.
+	// effect. Defaults to none of them. Whether Absent knows an answer that it might
+	// not. Defaults to always.
 	Chance Chance
 
 	// Tear is asked at a crash what remains of the log of what a shard has in

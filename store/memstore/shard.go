@@ -56,6 +56,21 @@ func (s *shard) Get(ctx context.Context, key store.Key) ([]byte, error) {
 	return s.driver.give(key, value), nil
 }
 
+// Absent knows what Get would find, unless chance has it know nothing. See store.Shard.
+func (s *shard) Absent(key store.Key) bool {
+	if store.CheckKey(s.slots, key) != nil {
+		return false
+	}
+	d := s.driver
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.usable() != nil || s.released || d.opt.Chance != nil && d.opt.Chance.IntN(3) == 0 {
+		return false
+	}
+	_, ok := get(d.mu.visible, encodeKey(key))
+	return !ok
+}
+
 // Scan visits the entries of [from, to) as they were when it began.
 func (s *shard) Scan(ctx context.Context, from, to store.Key, visit func(store.Entry) bool) error {
 	if err := store.CheckScan(s.slots, from, to); err != nil {

@@ -68,7 +68,7 @@ func benchmarkCommit(b *testing.B, shards, inFlight, valueBytes int) {
 }
 
 // BenchmarkGet measures reads of keys that exist and keys that do not, from
-// tables.
+// tables, and of the latter those that are known not to be there.
 func BenchmarkGet(b *testing.B) {
 	d := mustOpen(b, pebblestore.Options{Dir: b.TempDir(), NoSync: true, MemTableBytes: 1 << 20})
 	s := mustOpenShard(b, d)
@@ -79,6 +79,12 @@ func BenchmarkGet(b *testing.B) {
 		s.Commit(batch, func(error) {})
 	}
 	wait(b, s)
+	b.Run("absent", func(b *testing.B) { // a missing key that need not be read
+		b.ReportAllocs()
+		for i := range b.N {
+			s.Absent(getKey(2*(i*7919%n) + 1))
+		}
+	})
 	for name, odd := range map[string]int{"found": 0, "missing": 1} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -25,6 +25,7 @@ type Driver struct {
 	guard *guardFS
 	space *space
 	idle  *idle
+	roll  *roll
 	count counters
 	pace  pace
 
@@ -77,10 +78,12 @@ func Open(o Options) (*Driver, error) {
 	if o.NoSync {
 		d.write, d.idle.after = pebble.NoSync, -1
 	}
+	d.roll = newRoll(o)
 	d.mu.shards = make(map[*shard]struct{})
 	if err := d.recover(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open data folder %s: %w", o.Dir, err), lock.Close())
 	}
+	go d.keepRoll() // until Close
 	return d, nil
 }
 
@@ -266,6 +269,7 @@ func (d *Driver) Close() error {
 	d.mu.Unlock()
 
 	d.idle.stop()
+	d.roll.end(d.fault)
 	var errs []error
 	for _, s := range shards {
 		errs = append(errs, s.Close())

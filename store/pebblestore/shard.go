@@ -104,6 +104,12 @@ func (s *shard) Get(ctx context.Context, key store.Key) ([]byte, error) {
 	return nil, fmt.Errorf("get %v: %w", key, err)
 }
 
+// Absent reports, from memory, that no value is stored under the key. See
+// store.Shard and roll.
+func (s *shard) Absent(key store.Key) bool {
+	return store.CheckKey(s.slots, key) == nil && !s.released.Load() && s.driver.roll.absent(key)
+}
+
 // get reads a key. Pebble's own Get does not look at the filters of the lowest
 // level, where most keys are: for an id that is new, and most are, it read and
 // unpacked a block of a large store in vain.
@@ -254,6 +260,7 @@ func (s *shard) give(b *store.Batch) (*pebble.Batch, error) {
 	if err := errors.Join(p.LogData(encodeMark(mark), nil), fill(p, b)); err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrNotDone, err)
 	}
+	d.roll.note(b)
 	d.pace.given(len(b.Ops))
 	err := d.fault.catch(func() error {
 		if d.opt.NoSync {

@@ -54,6 +54,8 @@ func Run(t *testing.T, newDisk func() Disk) {
 		{"large values", testLargeValues},
 		{"callers own the bytes of Get", testGetOwned},
 		{"keys outside the shard are refused", testOutside},
+		{"what is said to be absent is", testAbsent},
+		{"what is durable is not said to be absent", testAbsentBeside},
 		{"done functions come in order, once, one at a time", testDoneOrder},
 		{"the list of a batch that is durable may be used again", testListUsedAgain},
 		{"an empty batch is a barrier", testBarrier},
