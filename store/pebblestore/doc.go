@@ -37,6 +37,14 @@
 // store.ErrCorrupt, and the rest goes on. Only when it has to be compacted does
 // the database end, because that would be tried for ever and stall commits later.
 //
+// # Ids that are new
+//
+// Shard.Absent, which every start asks, is answered from a filter in memory of all
+// names of store.FamilyCurrent that may be stored: see roll. It is filled in the
+// background, and again when names that were deleted have filled it up. With more
+// than four million ids, and the default cache, there is none, and new ids are
+// looked for in the tables.
+//
 // # Cost
 //
 // A batch of ten records costs some 25 µs of CPU and 25 allocations, Pebble's

@@ -100,6 +100,15 @@ func known(s store.Shard) (n int) {
 	return n
 }
 
+// The largest sieve follows from the cache, and is a power of two.
+func TestSizeOfSieves(t *testing.T) {
+	for cacheBytes, words := range map[int64]int{1: firstWords, 1 << 20: firstWords, 64 << 20: 512 << 10, 100 << 20: 512 << 10, 1 << 30: 8 << 20} {
+		if got := newRoll(Options{CacheBytes: cacheBytes}).mostWords; got != words {
+			t.Errorf("with a cache of %d bytes it has %d words, not %d", cacheBytes, got, words)
+		}
+	}
+}
+
 // awaitSieve waits until there is one of so many words that is not full.
 func awaitSieve(d *Driver, words int) {
 	for now := d.roll.state.Load(); now.whole == nil || len(now.whole.words) < words || now.whole.crowded(); now = d.roll.state.Load() {

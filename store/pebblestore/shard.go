@@ -104,12 +104,6 @@ func (s *shard) Get(ctx context.Context, key store.Key) ([]byte, error) {
 	return nil, fmt.Errorf("get %v: %w", key, err)
 }
 
-// Absent reports, from memory, that no value is stored under the key. See
-// store.Shard and roll.
-func (s *shard) Absent(key store.Key) bool {
-	return store.CheckKey(s.slots, key) == nil && !s.released.Load() && s.driver.roll.absent(key)
-}
-
 // get reads a key. Pebble's own Get does not look at the filters of the lowest
 // level, where most keys are: for an id that is new, and most are, it read and
 // unpacked a block of a large store in vain.
