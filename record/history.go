@@ -2,11 +2,15 @@ package record
 
 import (
 	"encoding/binary"
+	"slices"
+	"sync"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	historypb "go.temporal.io/api/history/v1"
+
+	"github.com/perdure/perdure/engine/event"
 )
 
 // eventsField is the number of History.events: each event of a batch lies as
@@ -21,33 +25,27 @@ const eventsField = 1
 //	size of each     count varints: bytes of the event with its tag and length
 //	events           an encoded historypb.History
 func EncodeHistory(events []*historypb.HistoryEvent) []byte {
-	total := 0
-	sizes := make([]int, len(events))
-	opt := wire
-	opt.UseCachedSize = true // the core has sized each event; those of others are sized here
-	for i, ev := range events {
-		sizes[i] = opt.Size(ev)
-		total += framed(sizes[i])
+	w := writers.Get().(*event.Writer)
+	w.Bytes(make([]byte, tailSize)...)
+	var few [8]int // nearly always enough, and no allocation
+	sizes := few[:0]
+	for _, ev := range slices.Backward(events) {
+		sizes = append(sizes, w.Event(eventsField, ev))
 	}
-	b := seal(make([]byte, 0, headSize+tailSize+12+3*len(events)+total), kindHistory)
-	b = protowire.AppendVarint(b, uint64(events[0].EventId))
-	b = protowire.AppendVarint(b, uint64(len(events)))
 	for _, size := range sizes {
-		b = protowire.AppendVarint(b, uint64(framed(size)))
+		w.Varint(uint64(size))
 	}
-	for i, ev := range events {
-		b = protowire.AppendVarint(protowire.AppendTag(b, eventsField, protowire.BytesType), uint64(sizes[i]))
-		before := len(b)
-		var err error
-		b, err = opt.MarshalAppend(b, ev)
-		encoded(err, len(b)-before == sizes[i])
-	}
-	return closeSeal(b)
+	w.Varint(uint64(len(events)))
+	w.Varint(uint64(events[0].EventId))
+	w.Bytes(formatVersion, byte(kindHistory))
+	row := w.Take()
+	writers.Put(w)
+	return closeSeal(row[:len(row)-tailSize])
 }
 
-func framed(size int) int {
-	return protowire.SizeTag(eventsField) + protowire.SizeVarint(uint64(size)) + size
-}
+// writers are used again, with their buffers. A row is written from its end to its
+// beginning: sizing events before they are written took half as long as writing.
+var writers = sync.Pool{New: func() any { return new(event.Writer) }}
 
 // HistoryBatch is a history row taken apart as far as needed: nothing of an event
 // is decoded until it is asked for. It shares the bytes of the row.

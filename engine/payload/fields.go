@@ -63,7 +63,7 @@ func SizeAll(all *commonpb.Payloads) int {
 func SizeFields(fields map[string]*commonpb.Payload) int {
 	n := 0
 	for key, p := range fields {
-		n += tagSize + protowire.SizeBytes(entrySize(key, size(p)))
+		n += tagSize + protowire.SizeBytes(entrySize(key, SizeOne(p)))
 	}
 	return n
 }
@@ -74,10 +74,10 @@ func AppendFields(b []byte, fields map[string]*commonpb.Payload) []byte {
 	var few [fewKeys]string
 	for _, key := range order(few[:0], fields) {
 		p := fields[key]
-		n := size(p)
+		n := SizeOne(p)
 		b = appendHead(b, fieldsField, entrySize(key, n))
 		b = appendHead(appendKey(b, key), valueField, n)
-		b = appendPayload(b, p)
+		b = AppendOne(b, p)
 	}
 	return b
 }
@@ -86,12 +86,13 @@ func AppendFields(b []byte, fields map[string]*commonpb.Payload) []byte {
 // release of the API has added.
 func Plain(m proto.Message) bool { return len(m.ProtoReflect().GetUnknown()) == 0 }
 
-// simple reports whether size and appendPayload know all that the payload has.
+// simple reports whether SizeOne and AppendOne know all that the payload has.
 func simple(p *commonpb.Payload) bool {
 	return len(p.GetExternalPayloads()) == 0 && Plain(p)
 }
 
-func size(p *commonpb.Payload) int {
+// SizeOne is the encoded size of one payload in bytes.
+func SizeOne(p *commonpb.Payload) int {
 	if !simple(p) {
 		return slow.Size(p)
 	}
@@ -105,7 +106,8 @@ func size(p *commonpb.Payload) int {
 	return n
 }
 
-func appendPayload(b []byte, p *commonpb.Payload) []byte {
+// AppendOne appends one payload, without a name.
+func AppendOne(b []byte, p *commonpb.Payload) []byte {
 	if !simple(p) {
 		b, err := slow.MarshalAppend(b, p)
 		invariant.Check(err == nil, "a payload that cannot be encoded: %v", err)

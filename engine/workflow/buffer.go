@@ -5,6 +5,8 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+
+	"github.com/perdure/perdure/engine/event"
 )
 
 // While a workflow task is started, what happens to the run must not move the
@@ -33,7 +35,7 @@ func (d *draft) arrive(ev *historypb.HistoryEvent) (id int64, buffered bool) {
 	}
 	key := d.info.NextBufferedKey
 	d.info.NextBufferedKey++
-	d.info.BufferedBytes += int64(proto.Size(ev))
+	d.info.BufferedBytes += int64(event.Size(ev))
 	d.buffered.put(key, ev)
 	return 0, true
 }
@@ -44,7 +46,7 @@ func (d *draft) unbuffer(key int64) {
 	if ev == nil {
 		return
 	}
-	d.info.BufferedBytes -= int64(proto.Size(ev))
+	d.info.BufferedBytes -= int64(event.Size(ev))
 	d.buffered.remove(key)
 }
 

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -15,6 +14,7 @@ import (
 	"github.com/perdure/perdure/engine"
 	"github.com/perdure/perdure/engine/activity"
 	"github.com/perdure/perdure/engine/callback"
+	"github.com/perdure/perdure/engine/event"
 )
 
 // draft is a run being stepped: the run as it was, and over it what the step has
@@ -167,12 +167,9 @@ func (d *draft) cut() {
 // openSize is the size of the events in the open batch. Two bytes or more frame
 // each event in its batch; counting the message alone keeps the figure the
 // API's meaning: bytes of events.
-//
-// Package record relies on it that each event was sized here: protobuf remembers
-// the sizes, and an event is encoded without computing them again.
 func (d *draft) openSize() int64 {
 	for _, ev := range d.open[d.sized:] {
-		d.openBytes += int64(proto.Size(ev))
+		d.openBytes += int64(event.Size(ev))
 	}
 	d.sized = len(d.open)
 	return d.openBytes
