@@ -6,9 +6,9 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/payload"
 	"github.com/perdure/perdure/engine/searchattr"
 )
 
@@ -39,7 +39,7 @@ func (f *Frontend) prepareActivityStart(ctx context.Context, r *workflowservice.
 		func() error { return checkActivityIDPolicies(r) },
 		func() error { return checkActivityOnConflict(r) },
 		func() error {
-			if proto.Size(r.GetInput()) > f.limits.BlobBytes {
+			if payload.SizeAll(r.GetInput()) > f.limits.BlobBytes {
 				return invalid("input exceeds length limit")
 			}
 			return nil

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/payload"
 )
 
 // Heard is what a worker is told in answer to a heartbeat (AT-121). Of an
@@ -27,7 +27,7 @@ func (s *State) RecordHeartbeat(env *engine.Env, stamp int64, details *commonpb.
 	if err := s.running(stamp); err != nil {
 		return Step{}, Heard{}, err
 	}
-	if proto.Size(details) > env.Limits.BlobBytes {
+	if payload.SizeAll(details) > env.Limits.BlobBytes {
 		step := failing.end(s, s.tooLarge("Heartbeat details exceed size limit.", identity))
 		return step, Heard{CancelRequested: true}, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/payload"
 )
 
 // Complete ends the activity with a result; one beyond the size limit makes it
@@ -25,7 +26,7 @@ func (s *State) Complete(env *engine.Env, stamp int64, result *commonpb.Payloads
 			next.Identity = identity
 		}).State
 	}
-	if proto.Size(result) > env.Limits.BlobBytes {
+	if payload.SizeAll(result) > env.Limits.BlobBytes {
 		return failing.end(s, s.tooLarge("Complete result exceeds size limit.", identity)), nil
 	}
 	return completing.end(s, Outcome{Ending: Completed, Result: result, Identity: identity}), nil
@@ -40,7 +41,7 @@ func (s *State) Fail(env *engine.Env, stamp int64, f *failurepb.Failure, details
 		return Step{}, nil, err
 	}
 	if details != nil {
-		if proto.Size(details) > env.Limits.BlobBytes {
+		if payload.SizeAll(details) > env.Limits.BlobBytes {
 			complaints = append(complaints, s.House.serverFailure("Heartbeat details exceed size limit.", true))
 		} else {
 			next := *s
@@ -74,7 +75,7 @@ func (s *State) AcceptCancel(env *engine.Env, stamp int64, details *commonpb.Pay
 	if !s.CancelRequested {
 		return Step{}, engine.Invalid("unable to mark activity as canceled without activity being request canceled first")
 	}
-	if proto.Size(details) > env.Limits.BlobBytes {
+	if payload.SizeAll(details) > env.Limits.BlobBytes {
 		return failing.end(s, s.tooLarge("Cancel details exceed size limit.", identity)), nil
 	}
 	return cancelling.end(s, Outcome{Ending: Canceled, Details: details, Identity: identity}), nil

@@ -1,4 +1,4 @@
-// Package payload knows the wire form of named payloads: what search attributes
+// Package payload knows the wire form of payloads: what inputs, search attributes
 // and memos consist of.
 //
 // The protobuf library reads Go maps by reflection, entry by entry. A workflow
@@ -47,18 +47,6 @@ func Size(m proto.Message, fields map[string]*commonpb.Payload) int {
 	return SizeFields(fields)
 }
 
-// SizeAll is the encoded size in bytes of payloads; that of nil is 0.
-func SizeAll(all *commonpb.Payloads) int {
-	if !Plain(all) {
-		return slow.Size(all)
-	}
-	n := 0
-	for _, p := range all.GetPayloads() {
-		n += tagSize + protowire.SizeBytes(size(p))
-	}
-	return n
-}
-
 // SizeFields is the size in bytes of what AppendFields appends.
 func SizeFields(fields map[string]*commonpb.Payload) int {
 	n := 0
@@ -89,6 +77,18 @@ func Plain(m proto.Message) bool { return len(m.ProtoReflect().GetUnknown()) == 
 // simple reports whether SizeOne and AppendOne know all that the payload has.
 func simple(p *commonpb.Payload) bool {
 	return len(p.GetExternalPayloads()) == 0 && Plain(p)
+}
+
+// SizeAll is the encoded size in bytes of a list of payloads; that of nil is 0.
+func SizeAll(list *commonpb.Payloads) int {
+	if !Plain(list) {
+		return slow.Size(list)
+	}
+	n := 0
+	for _, p := range list.GetPayloads() {
+		n += tagSize + protowire.SizeBytes(SizeOne(p))
+	}
+	return n
 }
 
 // SizeOne is the encoded size of one payload in bytes.

@@ -55,6 +55,16 @@ func FuzzFields(f *testing.F) {
 	})
 }
 
+func TestSizeAll(t *testing.T) {
+	later := &commonpb.Payloads{Payloads: []*commonpb.Payload{nil, {Data: []byte("x")}}}
+	later.ProtoReflect().SetUnknown(protowire.AppendVarint(protowire.AppendTag(nil, 99, protowire.VarintType), 7))
+	for _, list := range []*commonpb.Payloads{nil, {}, later} {
+		if n := SizeAll(list); n != proto.Size(list) {
+			t.Errorf("size %d, want %d", n, proto.Size(list))
+		}
+	}
+}
+
 // A payload that is not there is an empty one, as it is for the library.
 func TestNoPayload(t *testing.T) {
 	fields := map[string]*commonpb.Payload{"gone": nil}

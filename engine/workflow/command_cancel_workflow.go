@@ -1,8 +1,6 @@
 package workflow
 
 import (
-	"google.golang.org/protobuf/proto"
-
 	commandpb "go.temporal.io/api/command/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -15,7 +13,7 @@ func (c *completion) cancelWorkflow(cmd *commandpb.Command) error {
 	if a == nil {
 		return failTask(cause, "CancelWorkflowExecutionCommandAttributes is not set on CancelWorkflowExecutionCommand.")
 	}
-	if proto.Size(a.GetDetails()) > c.env.Limits.BlobBytes {
+	if c.tooBig(a.GetDetails()) {
 		return oversize(cause, "CancelWorkflowExecutionCommandAttributes.Details exceeds size limit.")
 	}
 	if err := c.mayClose(); err != nil {

@@ -1,8 +1,6 @@
 package workflow
 
 import (
-	"google.golang.org/protobuf/proto"
-
 	commandpb "go.temporal.io/api/command/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -15,7 +13,7 @@ func (c *completion) completeWorkflow(cmd *commandpb.Command) error {
 		return failTask(enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES,
 			"CompleteWorkflowExecutionCommandAttributes is not set on CompleteWorkflowExecutionCommand.")
 	}
-	if proto.Size(a.GetResult()) > c.env.Limits.BlobBytes {
+	if c.tooBig(a.GetResult()) {
 		return oversize(enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES,
 			"CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit.")
 	}

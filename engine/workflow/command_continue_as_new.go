@@ -12,6 +12,7 @@ import (
 
 	"github.com/perdure/perdure/engine/cron"
 	"github.com/perdure/perdure/engine/duration"
+	"github.com/perdure/perdure/engine/payload"
 	"github.com/perdure/perdure/engine/retry"
 	"github.com/perdure/perdure/engine/searchattr"
 	"github.com/perdure/perdure/engine/taskqueue"
@@ -133,7 +134,7 @@ func (c *completion) checkContinueAsNew(a *commandpb.ContinueAsNewWorkflowExecut
 	if err := searchattr.Check(c.env.Namespace, l, a.GetSearchAttributes()); err != nil {
 		return failTask(enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES, "%s", err.Error())
 	}
-	if proto.Size(a.GetInput()) > l.BlobBytes {
+	if payload.SizeAll(a.GetInput()) > l.BlobBytes {
 		return oversize(cause, "ContinueAsNewWorkflowExecutionCommandAttributes. Input exceeds size limit.")
 	}
 	if proto.Size(a.GetMemo()) > l.MemoBytes {

@@ -2,11 +2,12 @@ package workflow
 
 import (
 	commandpb "go.temporal.io/api/command/v1"
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/perdure/perdure/engine"
+	"github.com/perdure/perdure/engine/payload"
 )
 
 // commandEvent begins the event of a command: it carries over what a workflow
@@ -25,9 +26,9 @@ func (c *completion) beginEvent(ev *historypb.HistoryEvent, t enumspb.EventType,
 	ev.EventGroupMarkers = cmd.GetEventGroupMarkers()
 }
 
-// tooBig reports whether a payload in a command is beyond the size limit.
-func (c *completion) tooBig(m proto.Message) bool {
-	return proto.Size(m) > c.env.Limits.BlobBytes
+// tooBig reports whether payloads in a command are beyond the size limit.
+func (c *completion) tooBig(list *commonpb.Payloads) bool {
+	return payload.SizeAll(list) > c.env.Limits.BlobBytes
 }
 
 // checkNamespace refuses a command that names another namespace. Whether a
