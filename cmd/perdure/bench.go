@@ -56,7 +56,9 @@ func benchNullCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			loadBallast() // like the server
+			// Like the server:
+			loadBallast()
+			loadStacks(cmd.Context().Done())
 			return bench.ServeNull(cmd.Context(), folder, server.TransportOptions(), func(address string) {
 				fmt.Fprintln(cmd.OutOrStdout(), "gRPC", address)
 			})

@@ -12,7 +12,11 @@ var belowBugs = []bug{
 	},
 	{
 		name: "reserved-poller-gone", what: "a task fused for a poller that has gone is not taken back", hunter: byMatchingTests,
-		edits: []edit{{"matching/reserve.go", "q.abort(r.owner, started)", "_ = started"}},
+		edits: []edit{{"matching/reserve.go", "q.abort(h.owner, started)", "_ = started"}},
+	},
+	{
+		name: "new-id-not-noted", what: "the store takes an id for new that was written while its list of ids was made", hunter: hunter{tests: "./store/pebblestore Absent|Sieve|Roll"},
+		edits: []edit{{"store/pebblestore/roll.go", "now.filling.put(hash)", "_ = hash"}},
 	},
 	{
 		name: "field-forgotten", what: "the start version of an activity is not stored", hunter: byRecordTests,

@@ -9,7 +9,7 @@ var shardBugs = []bug{
 	{
 		name: "task-before-commit", what: "a worker gets a task whose start is not durable", hunter: bySim,
 		edits: []edit{{"shard/fuse.go",
-			"s.open.handovers = append(s.open.handovers, handover{reservation, reply})",
+			"s.open.handovers = append(s.open.handovers, handover{reservation, h, reply})",
 			"s.opt.Matcher.Deliver(reservation, reply)"}},
 	},
 	{
@@ -59,7 +59,19 @@ var shardBugs = []bug{
 	},
 	{
 		name: "feed-not-written", what: "a change for the index is in memory only", hunter: bySim,
-		edits: []edit{{"shard/feed.go", "b.rows.Put(record.FeedKey(run), record.FeedValue)", "_ = run"}},
+		edits: []edit{{"shard/feed.go", "b.rows.Put(run.row, record.FeedValue)", "_ = run"}},
+	},
+	{
+		name: "owed-deadline-not-recovered", what: "after a start nobody looks for the deadline of a run that had no row yet", hunter: bySim,
+		edits: []edit{{"shard/feed.go", "s.oweDeadline(run, armed)", "_ = armed"}},
+	},
+	{
+		name: "owed-deadline-not-written", what: "the row that a run has done without is not written when its row in the feed goes", hunter: bySim,
+		edits: []edit{{"shard/feed.go", "s.payDeadline(c.run.key)", "_ = c.run.key"}},
+	},
+	{
+		name: "old-id-is-new", what: "ids whose runs are not in memory count as new", hunter: bySim,
+		edits: []edit{{"shard/load.go", "e.known = s.store.Absent(record.CurrentKey(e.id))", "e.known = true"}},
 	},
 	{
 		name: "lost-wake-up", what: "who waits for a run is not told of its changes", hunter: hunter{sim: 100, tests: "./shard Follow|Wait|Watch -timeout 30s"},
@@ -88,7 +100,7 @@ var shardBugs = []bug{
 	},
 	{
 		name: "stale-read", what: "a description shows what is in memory, durable or not", hunter: bySim,
-		edits: []edit{{"shard/step.go", "if last <= s.durable {", "if last <= s.durable || r.look != nil {"}},
+		edits: []edit{{"shard/step.go", "\ts.tellAfter(last, r)", "\tif r.look != nil {\n\t\tlast = 0\n\t}\n\ts.tellAfter(last, r)"}},
 	},
 	{
 		name: "news-before-commit", what: "who waits for an update is told of it before it is durable", hunter: bySim,
