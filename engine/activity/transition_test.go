@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/perdure/perdure/internal/invariant"
 )
 
 // The table of transitions in doc.go and the list in the code are the same list,
@@ -35,5 +37,24 @@ func TestTheDiagramShowsTheTransitions(t *testing.T) {
 	slices.Sort(coded)
 	if !slices.Equal(drawn, coded) {
 		t.Errorf("doc.go says\n%s\nthe code says\n%s", strings.Join(drawn, "\n"), strings.Join(coded, "\n"))
+	}
+}
+
+// A transition from where it does not start is a bug, and is not made.
+func TestTransitionsStartFromTheirStatus(t *testing.T) {
+	for _, tr := range allTransition {
+		for _, from := range []Status{statusNone, StatusQueued, StatusStarted} {
+			if slices.Contains(tr.from, from) {
+				continue
+			}
+			func() {
+				defer func() {
+					if _, broken := recover().(invariant.Broken); !broken {
+						t.Errorf("%s from status %d", tr.name, from)
+					}
+				}()
+				tr.move(&State{Status: from}, func(*State) {})
+			}()
+		}
 	}
 }
