@@ -25,8 +25,8 @@ import (
 // looking at the run does no harm and sets it right.
 //
 // Rows beyond the horizon stay on disk. The queue holds every run in memory
-// that has a deadline, and every row before the horizon; when these become too
-// many the horizon comes closer. Of a run in memory it
+// that has a deadline, every row before the horizon, and those that recovery owed;
+// when these become too many the horizon comes closer. Of a run in memory it
 // may hold an earlier time than the true one, as the row may: a deadline that
 // moves away with each heartbeat costs nothing until the old one comes.
 type deadlines struct {
@@ -71,7 +71,9 @@ func (s *shard) left(key engine.RunKey, due time.Time) {
 	if d.reading {
 		end = d.next
 	}
-	if due.IsZero() || !due.Before(end) {
+	// Before the first batch is durable the row may be one that recovery owed: the
+	// horizon may reach it before the row is there to be read.
+	if due.IsZero() || !due.Before(end) && s.durable > 0 {
 		d.queue.Remove(key)
 		return
 	}
@@ -95,7 +97,9 @@ func (s *shard) trimDeadlines() {
 	from, ok := d.queue.Trim(2*s.maxHorizon(), func(key engine.RunKey, due time.Time) bool {
 		return due.Before(soon) || s.inMemory(key) != nil
 	})
-	if ok {
+	// Those that recovery owed may be due beyond the horizon. Let go, they are read
+	// when it comes to them; it must not move there over rows that were not read.
+	if ok && from.Before(d.horizon) {
 		d.horizon = from
 	}
 	d.trimAt = d.queue.Len() + s.maxHorizon()

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	"github.com/perdure/perdure/engine/workflow"
 	"github.com/perdure/perdure/record"
 	"github.com/perdure/perdure/store"
@@ -179,4 +181,63 @@ func TestI11DeadlinesInMemoryAreBounded(t *testing.T) {
 	if got := len(w.matcher.offers); got != n {
 		t.Errorf("%d of %d timers fired\n%.2000s", got, n, w.logged.String())
 	}
+}
+
+// I7: runs that the feed led to when the shard was opened are in memory's queue,
+// however late they are due. To let go of them must not move the horizon on, over
+// rows that nobody has read.
+func TestI7TrimReadsNothingOver(t *testing.T) {
+	small := func(o *Options) { o.MaxHorizon, o.CacheRuns = 10, 5 }
+	w := newWorld(t, small)
+	wait := func(id string, d time.Duration) {
+		w.do(id, "", startOf(id))
+		w.do(id, "", completeTask(w.take().(*workflow.TaskStarted), timerCommand("t", d)))
+	}
+	wait("indexed", time.Hour)
+	w.indexAll()
+	w.advance(2 * time.Second)
+	w.evictAll()
+	for i := range 60 {
+		wait(fmt.Sprint("w", i), 10*time.Hour+time.Duration(i)*time.Second)
+	}
+	w.crash(small)
+	w.advance(2 * time.Second) // they have rows now
+	wait("near", 5*time.Minute)
+	w.evictAll()
+	if n := w.host.shards[0].Load().deadlines.queue.Len(); n > 30 {
+		t.Errorf("%d deadlines are in memory", n)
+	}
+	for _, at := range []struct {
+		passed time.Duration
+		offers int
+	}{{10 * time.Minute, 1}, {61 * time.Minute, 2}, {11 * time.Hour, 62}} {
+		w.advance(epoch.Add(at.passed).Sub(w.clock.Now()))
+		if got := len(w.matcher.offers); got != at.offers {
+			t.Errorf("%d of %d timers fired after %v", got, at.offers, at.passed)
+		}
+	}
+}
+
+// I7: a run that the feed led to when the shard was opened may leave memory before
+// the batch with its row is durable, and that may take longer than the horizon is
+// away.
+func TestI7RowNotYetDurable(t *testing.T) {
+	w := newWorld(t)
+	in := startOf("a")
+	in.Request.WorkflowRunTimeout = durationpb.New(15 * time.Minute)
+	w.do("a", "", in)
+	w.faults.Commit = func(store.Shard, *store.Batch) memstore.CommitFault {
+		return memstore.CommitFault{Delay: 20 * time.Minute}
+	}
+	w.crash()
+	w.view("a", func(*workflow.Run) {})
+	w.evictAll()
+	w.advance(16 * time.Minute)
+	w.faults.Commit = nil
+	w.advance(30 * time.Minute)
+	w.view("a", func(run *workflow.Run) {
+		if run.Open() {
+			t.Errorf("the run did not time out\n%s", w.logged.String())
+		}
+	})
 }
