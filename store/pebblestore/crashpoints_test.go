@@ -39,6 +39,7 @@ type point struct {
 type recorder struct {
 	vfs.FS
 	mem    *vfs.MemFS
+	links  sync.Mutex // see linking
 	work   *work
 	points struct {
 		sync.Mutex
@@ -56,13 +57,27 @@ type work struct {
 func record(mem *vfs.MemFS, w *work) *recorder {
 	r := &recorder{mem: mem, work: w}
 	r.points.sizes = map[string]int{}
-	r.FS = errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+	r.FS = errorfs.Wrap(linking{mem, &r.links}, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpLock && op.Kind != errorfs.OpFileClose {
 			r.cut(op)
 		}
 		return nil
 	}))
 	return r
+}
+
+// linking keeps links apart from clones of the disk: a link takes the disk's lock
+// twice, and waits for ever when a clone has asked for it in between.
+type linking struct {
+	vfs.FS
+	links *sync.Mutex
+}
+
+// Link implements vfs.FS.
+func (l linking) Link(from, to string) error {
+	l.links.Lock()
+	defer l.links.Unlock()
+	return l.FS.Link(from, to)
 }
 
 // Rename keeps what is known of the file under its new name.
@@ -80,9 +95,11 @@ func (r *recorder) cut(op errorfs.Op) {
 	defer r.points.Unlock()
 	n := uint64(len(r.points.list))
 	p := point{before: fmt.Sprintf("operation %d on %s", op.Kind, op.Path), sizes: maps.Clone(r.points.sizes), acknowledged: r.work.acknowledged.Load(), epoch: r.work.epoch.Load()}
+	r.links.Lock()
 	p.synced = r.mem.CrashClone(vfs.CrashCloneCfg{})
 	p.disk = r.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(n, 1))})
 	p.half = r.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rand.New(rand.NewPCG(n, 2))})
+	r.links.Unlock()
 	p.given = r.work.given.Load()
 	r.points.list = append(r.points.list, p)
 	switch op.Kind {
