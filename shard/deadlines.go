@@ -14,15 +14,17 @@ import (
 
 // deadlines knows when which run must be looked at.
 //
-// A run has one row in the deadline family, at the time it is armed for; but not
-// while its row in the feed is there from its first batch on, which leads back to
-// it as well: most runs are over by the time the index has heard of them (two rows
-// of the thirteen of the shortest). A run in memory is
-// woken by its true next deadline, and its row may be earlier, never later: a
-// deadline that moves closer is written with the step that moves it, one that
-// moves away only when the run leaves memory or closes. So a row found for a
+// A run has one row in the deadline family, at the time it is armed for. A run in
+// memory is woken by its true next deadline, and its row may be earlier, never
+// later: a deadline that moves closer is written with the step that moves it, one
+// that moves away only when the run leaves memory or closes. So a row found for a
 // run that is not in memory is exact, or was left by a crash and early; then
 // looking at the run does no harm and sets it right.
+//
+// An open run that is in memory, and had no row when it came into the feed, goes
+// without one for as long as it is there: who opens the slots finds it by its row
+// in the feed. Most runs are over when the index has heard of them, and of the
+// thirteen rows of the shortest these were two.
 //
 // Rows beyond the horizon stay on disk. The queue holds every run in memory
 // that has a deadline, every row before the horizon, and those that recovery owed;
@@ -132,27 +134,20 @@ func (s *shard) sealDeadline(b *batch, h *held) {
 	h.owed = false
 }
 
-// payDeadline writes the row of a run that has done without, because its row in
-// the feed is removed by the same batch.
-func (s *shard) payDeadline(key engine.RunKey) {
-	h := s.inMemory(key)
-	if h == nil {
-		return
-	}
-	if h.fedIn != s.open.no {
-		h.fedIn = 0
-	}
+// writeOwed writes the row of a run that has gone without, because its row in the
+// feed is removed by the same batch.
+func (s *shard) writeOwed(h *held) {
 	if !h.owed {
 		return
 	}
-	s.lazy.Put(record.DeadlineKey(h.run.armed(), key), record.DeadlineValue)
+	s.lazy.Put(record.DeadlineKey(h.run.armed(), h.key), record.DeadlineValue)
 	h.owed = false
 	h.lastBatch, h.entry.lastBatch = s.open.no, s.open.no // it must not leave before
 }
 
-// oweDeadline is about a run whose row in the feed was found when the shard was
-// opened: it may have no deadline row. It gets it with the first batch.
-func (s *shard) oweDeadline(key engine.RunKey, armed time.Time) {
+// recoverOwed is about a run whose row in the feed was found when the shard was
+// opened: it may have no deadline row, and gets it with the first batch.
+func (s *shard) recoverOwed(key engine.RunKey, armed time.Time) {
 	s.lazy.Put(record.DeadlineKey(armed, key), record.DeadlineValue)
 	s.lazyAdded()
 	s.deadlines.queue.Set(key, armed)

@@ -94,7 +94,9 @@ func (s *shard) feedDone(p FeedPosition) {
 		case c.run.last == c.seq:
 			delete(s.unfed, c.run.key.RunID)
 			s.lazy.Delete(c.run.row)
-			s.payDeadline(c.run.key)
+			if h := s.inMemory(c.run.key); h != nil {
+				s.indexed(h)
+			}
 		}
 		n++
 	}
@@ -103,6 +105,15 @@ func (s *shard) feedDone(p FeedPosition) {
 		*changes = nil
 	}
 	s.lazyAdded()
+}
+
+// indexed notes that the index has all changes of a run that batches have brought
+// it; the open one may hold another.
+func (s *shard) indexed(h *held) {
+	if h.fedIn != s.open.no {
+		h.fedIn = 0
+	}
+	s.writeOwed(h)
 }
 
 // fedKept is for how many changes a slot keeps its room when it has none.
@@ -165,7 +176,7 @@ func (s *shard) recoverChange(ctx context.Context, e store.Entry) (f FeedEntry, 
 		return f, nil
 	}
 	if f.Record.CloseTime.IsZero() && !armed.IsZero() {
-		s.oweDeadline(run, armed)
+		s.recoverOwed(run, armed)
 	}
 	if !numbered {
 		c.run, _ = s.unfedRun(run)

@@ -44,7 +44,8 @@ const (
 	deepStackBytes = 50 << 10
 )
 
-// loadStacks is for the server. Its goroutines end when the channel is closed.
+// loadStacks is for subcommands that serve. Its goroutines end when the channel is
+// closed.
 func loadStacks(until <-chan struct{}) {
 	for range deepStacks {
 		go waitDeep(until)

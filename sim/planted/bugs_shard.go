@@ -63,11 +63,11 @@ var shardBugs = []bug{
 	},
 	{
 		name: "owed-deadline-not-recovered", what: "after a start nobody looks for the deadline of a run that had no row yet", hunter: bySim,
-		edits: []edit{{"shard/feed.go", "s.oweDeadline(run, armed)", "_ = armed"}},
+		edits: []edit{{"shard/feed.go", "s.recoverOwed(run, armed)", "_ = armed"}},
 	},
 	{
 		name: "owed-deadline-not-written", what: "the row that a run has done without is not written when its row in the feed goes", hunter: bySim,
-		edits: []edit{{"shard/feed.go", "s.payDeadline(c.run.key)", "_ = c.run.key"}},
+		edits: []edit{{"shard/feed.go", "s.writeOwed(h)", ""}},
 	},
 	{
 		name: "old-id-is-new", what: "ids whose runs are not in memory count as new", hunter: bySim,
